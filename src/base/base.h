@@ -1,7 +1,8 @@
 /*
  * Names that every source file needs: attributes, clean-up variables, bans.
  *
- * Include it first. It pulls in only the compiler's own headers.
+ * Include it first. It pulls in the compiler's own headers and those of the C library that
+ * declare what is banned below.
  */
 #ifndef KT_BASE_BASE_H
 #define KT_BASE_BASE_H
@@ -9,6 +10,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #define KT_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 #define KT_MUST_USE __attribute__((warn_unused_result))
