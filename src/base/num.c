@@ -328,7 +328,7 @@ static bool normalise(const char *text, size_t len, kt_buf *out)
 	return at == len;
 }
 
-kt_num_result kt_float_parse(const char *text, size_t len, double *ret)
+kt_num_result kt_num_parse_float(const char *text, size_t len, double *ret)
 {
 	KT_AUTO_BUF kt_buf plain = KT_BUF_INIT;
 

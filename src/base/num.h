@@ -43,6 +43,6 @@ typedef enum kt_num_result {
  * (then with a p exponent), single underscores between digits, inf, infinity and nan in any
  * case. No spaces. Values too small become 0.
  */
-kt_num_result kt_float_parse(const char *text, size_t len, double *ret);
+kt_num_result kt_num_parse_float(const char *text, size_t len, double *ret);
 
 #endif
