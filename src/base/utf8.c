@@ -186,9 +186,15 @@ bool kt_rune_is_print(uint32_t rune)
 	return c >= UTF8PROC_CATEGORY_LU && c <= UTF8PROC_CATEGORY_SO;
 }
 
+/* utf8proc makes a capital sharp s of U+00DF; the simple mapping of Unicode leaves it alone. */
+#define SHARP_S 0xDFu
+
 uint32_t kt_rune_to_upper(uint32_t rune)
 {
-	return rune <= KT_RUNE_MAX ? (uint32_t)utf8proc_toupper((utf8proc_int32_t)rune) : rune;
+	if (rune > KT_RUNE_MAX || rune == SHARP_S) {
+		return rune;
+	}
+	return (uint32_t)utf8proc_toupper((utf8proc_int32_t)rune);
 }
 
 uint32_t kt_rune_to_lower(uint32_t rune)
@@ -198,5 +204,8 @@ uint32_t kt_rune_to_lower(uint32_t rune)
 
 uint32_t kt_rune_to_title(uint32_t rune)
 {
-	return rune <= KT_RUNE_MAX ? (uint32_t)utf8proc_totitle((utf8proc_int32_t)rune) : rune;
+	if (rune > KT_RUNE_MAX || rune == SHARP_S) {
+		return rune;
+	}
+	return (uint32_t)utf8proc_totitle((utf8proc_int32_t)rune);
 }
