@@ -6,8 +6,8 @@
 #include <string.h>
 
 struct kt_arena_chunk {
-	_Alignas(16) kt_arena_chunk *next;
-	char data[];
+	kt_arena_chunk *next;
+	_Alignas(16) char data[];
 };
 
 enum {
