@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "base/map.h"
 #include "base/thread.h"
+#include "files/stream.h"
 
 /* --- kurtosis.yml --- */
 
@@ -124,8 +125,8 @@ const char *kt_content_download(kt_content *self, const char *url, kt_err *err);
  * named package_id, replacing what was there. Links in the archive are left out; a path that
  * leaves the directory is INVALID.
  */
-int kt_package_store(const char *store_dir, const char *package_id, const void *tgz, size_t len,
-		     kt_err *err);
+int kt_package_store(const char *store_dir, const char *package_id, kt_source archive,
+		     const kt_cancel *cancel, kt_err *err);
 
 /* --- arguments --- */
 
