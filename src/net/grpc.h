@@ -89,6 +89,8 @@ KT_MUST_USE kt_grpc_server *kt_grpc_server_new(const kt_grpc_config *config, kt_
  */
 int kt_grpc_server_add(kt_grpc_server *self, const kt_rpc *rpcs, const kt_grpc_handler *handlers,
 		       size_t count, void *host, kt_err *err);
+/* Takes over one more listening stream socket, also on failure. Before kt_grpc_server_start. */
+int kt_grpc_server_listen_fd(kt_grpc_server *self, int fd, kt_err *err);
 /* Starts the loop thread; answers come from here on. */
 int kt_grpc_server_start(kt_grpc_server *self, kt_err *err);
 uint16_t kt_grpc_server_port(const kt_grpc_server *self);

@@ -28,6 +28,17 @@ void kt_loop_free(kt_loop *self);
 /* Runs fn(arg) on the loop's thread, in the order of posting. -1 on NOMEM. Any thread. */
 int kt_loop_post(kt_loop *self, void (*fn)(void *arg), void *arg);
 
+/*
+ * The same with memory of the caller's, so that it cannot fail. The job may be posted again, or
+ * freed, from the moment that its fn is called.
+ */
+typedef struct kt_loop_job {
+	void (*fn)(void *arg);
+	void *arg;
+	struct kt_loop_job *next;
+} kt_loop_job;
+void kt_loop_post_job(kt_loop *self, kt_loop_job *job);
+
 /* Calls fn with the events ready; the descriptor stays the caller's and must outlive the watch. */
 KT_MUST_USE kt_watch *kt_watch_new(kt_loop *loop, int fd, void (*fn)(void *arg, int events),
 				   void *arg, kt_err *err);
