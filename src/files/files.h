@@ -111,7 +111,10 @@ void kt_artifacts_abort(kt_artifacts *self, const char *staging);
  */
 int kt_artifacts_find(kt_artifacts *self, const char *identifier, kt_artifact *ret, kt_err *err);
 bool kt_artifacts_has_name(kt_artifacts *self, const char *name);
-/* Forgets the artifact and deletes its trees. NOT_FOUND with the original's text. */
+/*
+ * Forgets the artifact. Its tree stays on disk until the enclave is destroyed, because services
+ * may have it mounted. NOT_FOUND with the original's text.
+ */
 int kt_artifacts_remove(kt_artifacts *self, const char *identifier, kt_err *err);
 /* All artifacts in order of creation; ret is appended to. */
 int kt_artifacts_list(kt_artifacts *self, kt_artifact_vec *ret, kt_err *err);
