@@ -80,7 +80,7 @@ static int add_service(fake_backend *self, fake_enclave *enclave, const char *uu
 		.state = KT_SERVICE_RESERVED,
 		.private_ip = kt_arena_strdup(&self->arena, text),
 		.public_ip = "",
-		.hostname = kt_arena_strndup(&self->arena, uuid, 12),
+		.hostname = kt_arena_strndup(&self->arena, uuid, strnlen(uuid, 12)),
 		.image = "",
 		.entrypoint = kt_strs_copy(&self->arena, NULL),
 		.cmd = kt_strs_copy(&self->arena, NULL),
