@@ -6,15 +6,18 @@
 #include "net/http_client.h"
 
 #include "base/alloc.h"
+#include "base/fs.h"
 #include "base/str.h"
 #include "base/vec.h"
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define COLLECT_MAX ((uint64_t)16 << 20)
@@ -45,8 +48,19 @@ typedef struct transfer {
 	kt_instant moved; /* when a byte last moved */
 	uint64_t max_body;
 	char *shown; /* "METHOD URL" for messages */
+	int dialled;  /* the connection that the open hook made, until libcurl has it */
+	int stand_in; /* libcurl's own descriptor for it */
+	int nowhere;  /* what the stand-in connects to */
 	char verdict[CURL_ERROR_SIZE];
 } transfer;
+
+/* Hands a clean-up descriptor on. */
+#define KT_STEAL_FD(fd)                                                                            \
+	({                                                                                         \
+		int stolen_fd_ = (fd);                                                             \
+		(fd) = -1;                                                                         \
+		stolen_fd_;                                                                        \
+	})
 
 void kt_http_response_deinit(kt_http_response *self)
 {
@@ -295,24 +309,67 @@ static size_t on_upload(char *buffer, size_t size, size_t count, void *arg)
 	return n < 0 ? CURL_READFUNC_ABORT : (size_t)n;
 }
 
+/* A fresh listener on an abstract address of its own; its address goes to *address. */
+static int listen_nowhere(struct curl_sockaddr *address, kt_err *err)
+{
+	struct sockaddr_un name = {.sun_family = AF_UNIX};
+	socklen_t len = sizeof(name);
+	KT_AUTO_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&name, sizeof(sa_family_t)) < 0 ||
+	    listen(fd, 1) < 0 || getsockname(fd, (struct sockaddr *)&name, &len) < 0 ||
+	    len > sizeof(address->addr)) {
+		return KT_FAIL_ERRNO(err, "no socket");
+	}
+	memcpy(&address->addr, &name, len);
+	address->family = AF_UNIX;
+	address->addrlen = len;
+	return KT_STEAL_FD(fd);
+}
+
+/*
+ * libcurl 7.88 calls connect() even on a socket that it was told is connected. So it gets one
+ * that connects to a listener of ours, and on_connected puts the real connection in its place.
+ */
 static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 {
 	transfer *t = arg;
 	(void)purpose;
 	kt_instant deadline = t->request->deadline == 0 ? KT_NEVER : t->request->deadline;
 	kt_err_release(&t->inner);
-	int fd = t->request->open(t->request->open_arg, &address->addr,
-				  (socklen_t)address->addrlen, deadline, t->request->cancel,
-				  &t->inner);
-	return fd < 0 ? CURL_SOCKET_BAD : fd;
+	KT_AUTO_FD int fd = t->request->open(t->request->open_arg, &address->addr,
+					     (socklen_t)address->addrlen, deadline,
+					     t->request->cancel, &t->inner);
+	int flags = fd >= 0 ? fcntl(fd, F_GETFL) : -1;
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) {
+		return CURL_SOCKET_BAD;
+	}
+	kt_close_ptr(&t->nowhere);
+	t->nowhere = listen_nowhere(address, &t->inner);
+	int stand_in = t->nowhere < 0 ? -1 : socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (stand_in < 0) {
+		return CURL_SOCKET_BAD;
+	}
+	kt_close_ptr(&t->dialled);
+	t->dialled = KT_STEAL_FD(fd);
+	t->stand_in = stand_in;
+	return stand_in;
 }
 
-static int on_sockopt(void *arg, curl_socket_t fd, curlsocktype purpose)
+/* Called when libcurl takes its socket for connected and has not sent anything yet. */
+static int on_connected(void *arg, char *peer, char *local, int peer_port, int local_port)
 {
-	(void)arg;
-	(void)fd;
-	(void)purpose;
-	return CURL_SOCKOPT_ALREADY_CONNECTED;
+	transfer *t = arg;
+	(void)peer;
+	(void)local;
+	(void)peer_port;
+	(void)local_port;
+	if (t->dialled >= 0 && dup3(t->dialled, t->stand_in, O_CLOEXEC) < 0) {
+		KT_FAIL_ERRNO(&t->inner, "the connection cannot be handed on");
+		return CURL_PREREQFUNC_ABORT;
+	}
+	kt_close_ptr(&t->dialled);
+	kt_close_ptr(&t->nowhere);
+	return CURL_PREREQFUNC_OK;
 }
 
 static int add_header(transfer *t, const char *line)
@@ -385,7 +442,11 @@ static void set_connection(const kt_http_client *self, CURL *easy, transfer *t)
 	if (request->open != NULL) {
 		curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
 		curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, t);
-		curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_sockopt);
+		curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_connected);
+		curl_easy_setopt(easy, CURLOPT_PREREQDATA, t);
+		/* A TLS handshake would come before on_connected. */
+		curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http");
+		curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http");
 		curl_easy_setopt(easy, CURLOPT_PROXY, "");
 	}
 	if (request->open != NULL || request->fresh_connection) {
@@ -541,7 +602,8 @@ static int finish(lane *l, transfer *t, CURLcode code, kt_err *err)
 int kt_http_do(kt_http_client *self, const kt_http_request *request, kt_http_response *ret,
 	       kt_err *err)
 {
-	transfer t = {.request = request, .response = ret, .inner = KT_ERR_INIT, .moved = kt_now()};
+	transfer t = {.request = request, .response = ret, .inner = KT_ERR_INIT, .moved = kt_now(),
+		      .dialled = -1, .stand_in = -1, .nowhere = -1};
 	t.max_body = request->max_body;
 	if (t.max_body == 0 && request->sink == NULL) {
 		t.max_body = COLLECT_MAX;
@@ -565,6 +627,8 @@ int kt_http_do(kt_http_client *self, const kt_http_request *request, kt_http_res
 		curl_multi_remove_handle(l->multi, l->easy);
 	}
 	lane_give_back(self, l);
+	kt_close_ptr(&t.dialled);
+	kt_close_ptr(&t.nowhere);
 	curl_slist_free_all(t.headers);
 	/* What arrived belongs to the caller even when the request failed later. */
 	ret->headers = t.received.items;

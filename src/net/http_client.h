@@ -38,8 +38,8 @@ typedef ssize_t (*kt_http_source)(void *arg, void *buf, size_t cap, kt_err *err)
 
 /*
  * Opens the connection in libcurl's place: a connected stream socket to addr, which libcurl
- * then owns and closes; -1 on failure. Used to reach addresses inside an enclave. Proxies are
- * not used when it is set.
+ * then owns and closes; -1 on failure. Used to reach addresses inside an enclave. When it is set,
+ * only http URLs are served and proxies are not used.
  */
 typedef int (*kt_http_open)(void *arg, const struct sockaddr *addr, socklen_t len,
 			    kt_instant deadline, const kt_cancel *cancel, kt_err *err);
