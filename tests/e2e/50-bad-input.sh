@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Bad input: one clear error, exit code 1, nothing half-made, the enclave still usable.
+# shellcheck disable=SC1090
+. "$KT_E2E_LIB"
+
+kurtosis enclave add --name bad
+# try TEXT SCRIPT [ARGS]: the script fails with the text, and leaves no service.
+try() {
+	local text=$1
+	printf '%s\n' "$2" >try.star
+	refuse "$text" kurtosis run --enclave bad try.star "${3:-{\}}"
+	! kurtosis enclave inspect bad | grep -qE '(RUNNING|STOPPED) *$' ||
+		[ "$(kurtosis enclave inspect bad | grep -cE '^[0-9a-f]{12} .*(RUNNING|STOPPED) *$')" = "${4:-0}" ] ||
+		fail "a half-made service is left: $(kurtosis enclave inspect bad)"
+}
+
+try "3:" $'def run(plan):\n    plan.print("a")\n    x = = 2'
+try "nosuch/image" 'def run(plan): plan.add_service(name = "a", config = ServiceConfig(image = "nosuch/image:1"))'
+try "exited with code 3" 'def run(plan): plan.add_service(name = "a", config = ServiceConfig(image = "alpine:3", cmd = ["sh", "-c", "echo this is why; exit 3"], ports = {"p": PortSpec(80)}))'
+try "this is why" 'def run(plan): plan.add_service(name = "a", config = ServiceConfig(image = "alpine:3", cmd = ["sh", "-c", "echo this is why; exit 3"], ports = {"p": PortSpec(80)}))'
+try "'1s'" 'def run(plan): plan.add_service(name = "a", config = ServiceConfig(image = "alpine:3", cmd = ["sleep", "600"], ports = {"p": PortSpec(80, wait = "1s")}))'
+try "missing-artifact" 'def run(plan): plan.add_service(name = "a", config = ServiceConfig(image = "alpine:3", cmd = ["sleep", "600"], files = {"/x": "missing-artifact"}))'
+printf '%s\n' 'def run(plan): plan.print("x")' >ok.star
+refuse "valid JSON or YAML" kurtosis run --enclave bad ok.star '{"a": [1'
+refuse "no-such-file" kurtosis run --enclave bad no-such-file.star
+# Host port in use.
+python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(); print(s.getsockname()[1], flush = True); input()' >port <&0 &
+holder=$!
+exec {hold}<>"$PWD/port"
+port=$(timeout 5 head -n 1 <(tail -f port --pid=$holder))
+if kill -0 "$holder" 2>/dev/null; then
+	try "$port" "def run(plan): plan.add_service(name = 'a', config = ServiceConfig(image = 'nginx:1', ports = {'p': PortSpec(80)}, public_ports = {'p': PortSpec($port)}))"
+	kill "$holder"
+fi
+# A registry that is down.
+sed 's/127.0.0.1:[0-9]*/127.0.0.1:1/' "$KURTOSIS_REGISTRIES_CONF" >down.conf
+kurtosis engine stop
+KURTOSIS_REGISTRIES_CONF=$PWD/down.conf kurtosis engine start
+# The API container of an old enclave keeps its settings: a new one sees the registry that is down.
+refuse "127.0.0.1:1" kurtosis run --enclave down <(:) 2>/dev/null || true
+# Still usable.
+expect "Starlark code successfully run" kurtosis run --enclave bad ok.star

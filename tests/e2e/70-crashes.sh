@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# SIGKILL of every part while services run: they keep answering, the next command works, and
+# `clean -a` leaves nothing.
+# shellcheck disable=SC1090
+. "$KT_E2E_LIB"
+
+package web <<'STAR'
+def run(plan, args):
+    plan.add_service(name = "web", config = ServiceConfig(image = "nginx:1", ports = {"http": PortSpec(80)}))
+STAR
+before_mounts=$(findmnt -rn | wc -l)
+before_links=$(ls /run/netns 2>/dev/null | wc -l)
+kurtosis run --enclave crash ./web
+address=$(address_of crash web http)
+answers() {
+	[ "$(curl -s -o /dev/null -m 5 -w '%{http_code}' "http://$address/")" = 200 ] || fail "no answer after $1"
+}
+pid_of() {
+	pgrep -f "$1" | head -n 1
+}
+answers "start"
+kill -KILL "$(pid_of 'kurtosisd engine')"
+answers "the engine's death"
+expect "crash" kurtosis enclave ls
+kill -KILL "$(pid_of 'kurtosisd apic')"
+answers "the API container's death"
+expect "web" kurtosis enclave inspect crash
+expect "Starlark code successfully run" kurtosis run --enclave crash ./web
+address=$(address_of crash web http)
+supervisor=$(pid_of 'kurtosis-supervisor')
+kill -KILL "$supervisor"
+expect "RUNNING" kurtosis enclave inspect crash
+address=$(address_of crash web http)
+answers "the supervisor's death"
+kurtosis clean -a
+[ -z "$(ls -A "$KURTOSIS_HOME/enclaves" 2>/dev/null)" ] || fail "directories: $(ls "$KURTOSIS_HOME/enclaves")"
+[ -z "$(ls -A "$KURTOSIS_RUNTIME_DIR/enclaves" 2>/dev/null)" ] || fail "runtime: $(ls "$KURTOSIS_RUNTIME_DIR/enclaves")"
+[ "$(findmnt -rn | wc -l)" = "$before_mounts" ] || fail "mounts: $(findmnt -rn | tail -n 5)"
+[ "$(ls /run/netns 2>/dev/null | wc -l)" = "$before_links" ] || fail "network namespaces are left"
+left=$(pgrep -fl 'nginx|kurtosis-supervisor|kurtosisd apic' || true)
+[ -z "$left" ] || fail "processes: $left"
+groups=$(find /sys/fs/cgroup -type d -path '*kurtosis*' -name '*[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]*' 2>/dev/null | head)
+[ -z "$groups" ] || fail "control groups: $groups"
