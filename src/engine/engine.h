@@ -1,0 +1,34 @@
+/*
+ * The engine: the gRPC service that creates, lists, stops and destroys enclaves, as a role of the
+ * daemon's executable; and the helper role that works on the image store.
+ *
+ *   kurtosisd engine --port N --ready-fd N [--log-level LEVEL] [--log-retention-period 168h]
+ *                    [--restart-api-containers]
+ *
+ * The command line starts it in a session of its own, with stdin on /dev/null and stdout and
+ * stderr appended to <runtime>/engine.log. When the service accepts calls, the engine writes its
+ * process id and a newline to <runtime>/engine.pid and then the line `READY <port>\n` to the
+ * descriptor given by --ready-fd, which it closes. On a failure to start the line is
+ * `ERROR <message>\n` and the exit status is 1. SIGTERM and SIGINT end it after open calls had a
+ * moment to finish; enclaves and their services live on. GetEngineInfo answers with the API level
+ * (KT_API_LEVEL).
+ *
+ *   kurtosisd image ls                     one line per image: NAME TAB ID TAB SIZE TAB CREATED
+ *   kurtosisd image pull NAME              lines `progress DONE TOTAL WHAT`, then the ls line
+ *   kurtosisd image load PATH [NAME]       one name per line
+ *   kurtosisd image rm [-f] NAME…          one name per line
+ *
+ * Progress and results go to stdout. A failure is the error's chain on stderr, one message per
+ * line, and exit status 1.
+ */
+#ifndef KT_ENGINE_ENGINE_H
+#define KT_ENGINE_ENGINE_H
+
+#include "base/base.h"
+
+/* argv[0] is "engine". Blocks until the service ends; the result is an exit status. */
+int kt_engine_main(int argc, char **argv);
+/* argv[0] is "image". */
+int kt_engine_image_main(int argc, char **argv);
+
+#endif
