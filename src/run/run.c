@@ -1,0 +1,105 @@
+/* A run from its request to its last line. */
+#include "run/run.h"
+
+#include "base/alloc.h"
+#include "run/run_internal.h"
+
+static kt_run_ctx make_ctx(kt_run_env *env, const kt_plan *plan, const kt_run_options *options,
+			   kt_run_emit emit, void *emit_ctx)
+{
+	return (kt_run_ctx){
+		.env = env, .plan = plan, .options = options, .emit = emit, .emit_ctx = emit_ctx};
+}
+
+/* A failure of ours in the middle of a run ends it in a line of the phase. */
+static void fail_in_line(kt_run_ctx *run, kt_line_kind kind, const kt_err *err)
+{
+	KT_AUTO_FREE char *text = kt_run_error_text(err);
+
+	kt_emit_text(run, kind, text != NULL ? text : "out of memory");
+	kt_emit_finished(run, false, NULL, 0);
+}
+
+static void validate_and_execute(kt_run_ctx *run, bool *ret_success)
+{
+	KT_AUTO_ERR kt_err err = KT_ERR_INIT;
+
+	kt_emit_progress(run, "validation", "Starting validation", 0, run->plan->n_instrs);
+	int result = kt_run_validate(run, &err);
+	if (result != 0) {
+		if (result < 0) {
+			fail_in_line(run, KT_LINE_VALIDATION_ERROR, &err);
+		} else {
+			kt_emit_finished(run, false, NULL, 0);
+		}
+		return;
+	}
+	result = kt_run_execute(run, &err);
+	if (result < 0) {
+		fail_in_line(run, KT_LINE_EXECUTION_ERROR, &err);
+	}
+	*ret_success = result == 0;
+}
+
+int kt_run_plan(kt_run_env *env, const kt_plan *plan, const kt_run_options *options,
+		kt_run_emit emit, void *emit_ctx, bool *ret_success, kt_err *err)
+{
+	kt_run_ctx run = make_ctx(env, plan, options, emit, emit_ctx);
+
+	(void)err;
+	*ret_success = false;
+	pthread_mutex_init(&run.emit_lock, NULL);
+	validate_and_execute(&run, ret_success);
+	pthread_mutex_destroy(&run.emit_lock);
+	return 0;
+}
+
+/* Interprets with the facts of this moment. */
+static int interpret(kt_run_ctx *run, const kt_plan_request *request, kt_plan *plan, kt_err *err)
+{
+	KT_AUTO_ARENA kt_arena arena = KT_ARENA_INIT;
+	kt_plan_request filled = *request;
+	kt_plan_facts facts = {0};
+
+	KT_LOCK(&run->env->interpreting);
+	if (kt_run_env_facts(run->env, run->options, &arena, &facts, err) < 0) {
+		return -1;
+	}
+	filled.facts = &facts;
+	if (kt_plan_interpret(plan, &filled, err) < 0) {
+		return -1;
+	}
+	return run->options->dry_run ? 0 : kt_run_env_remember(run->env, plan, err);
+}
+
+static void emit_warnings(kt_run_ctx *run, const kt_plan *plan)
+{
+	for (size_t i = 0; i < plan->n_warnings; i++) {
+		kt_emit_text(run, KT_LINE_WARNING, plan->warnings[i]);
+	}
+}
+
+int kt_run(kt_run_env *env, const kt_plan_request *request, const kt_run_options *options,
+	   kt_run_emit emit, void *emit_ctx, bool *ret_success, kt_err *err)
+{
+	KT_AUTO_ERR kt_err fault = KT_ERR_INIT;
+	kt_plan *plan = kt_plan_new(err);
+	kt_run_ctx run = make_ctx(env, plan, options, emit, emit_ctx);
+
+	if (plan == NULL) {
+		return -1;
+	}
+	*ret_success = false;
+	pthread_mutex_init(&run.emit_lock, NULL);
+	kt_emit_progress(&run, "interpretation", "Interpreting plan - execution will begin shortly",
+			 0, 0);
+	if (interpret(&run, request, plan, &fault) < 0) {
+		fail_in_line(&run, KT_LINE_INTERPRETATION_ERROR, &fault);
+	} else {
+		validate_and_execute(&run, ret_success);
+	}
+	emit_warnings(&run, plan);
+	pthread_mutex_destroy(&run.emit_lock);
+	kt_plan_free(plan);
+	return 0;
+}
