@@ -16,10 +16,17 @@
 #ifndef KT_APIC_APIC_H
 #define KT_APIC_APIC_H
 
-#include "base/base.h"
+#include "backend/backend.h"
+
+/* What the program's main file knows and this module does not. */
+typedef struct kt_apic_deps {
+	/* Opens the backend of that name ("native"); UNSUPPORTED when there is none. */
+	kt_backend *(*open_backend)(const char *name, kt_err *err);
+	const char *root; /* state on this machine: kt_paths.root */
+} kt_apic_deps;
 
 /* argv[0] is "apic". Blocks until the service ends; the result is an exit status. */
-int kt_apic_main(int argc, char **argv);
+int kt_apic_main(int argc, char **argv, const kt_apic_deps *deps);
 
 /*
  * A program in a service with the caller's terminal (for `kurtosis service shell`):
@@ -29,6 +36,6 @@ int kt_apic_main(int argc, char **argv);
  * Without a command it starts bash where the image has it, else sh. argv[0] is
  * "exec-tty". The result is the program's exit status, 125 when it could not start.
  */
-int kt_apic_exec_tty_main(int argc, char **argv);
+int kt_apic_exec_tty_main(int argc, char **argv, const kt_apic_deps *deps);
 
 #endif

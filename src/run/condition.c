@@ -13,7 +13,7 @@ typedef struct waiter {
 	const kt_plan_condition *condition;
 	const char *service_name;
 	kt_instant start;
-	kt_instant end;		   /* no try begins after it */
+	kt_instant end;             /* no try begins after it */
 	kt_instant recipe_deadline; /* what a running try gets */
 	const kt_cancel *cancel;
 	int64_t ticks; /* taken so far */
@@ -39,14 +39,14 @@ static int try_once(waiter *w, kt_arena *arena, kt_recipe_result *ret)
 	kt_err_release(&w->recipe_error);
 	kt_err_release(&w->assert_error);
 	if (kt_recipe_try(w->runner, w->service_name, w->recipe_deadline, w->cancel, arena, ret,
-			  &w->recipe_error) < 0) {
+	                  &w->recipe_error) < 0) {
 		return 0;
 	}
 	const kt_pval *value = find_field(ret, c->field);
 	if (value == NULL) {
 		KT_FAIL(&w->assert_error, INVALID,
-			"Error extracting value from key '%s'. This is a bug in Kurtosis.",
-			c->field);
+		        "Error extracting value from key '%s'. This is a bug in Kurtosis.",
+		        c->field);
 		return 0;
 	}
 	return kt_assert_check(value, c->assertion, &c->target, &w->assert_error) == 0;
@@ -84,9 +84,10 @@ static int report_timeout(waiter *w, unsigned tries, kt_err *err)
 	KT_AUTO_FREE char *cause = kt_run_error_text(recipe ? &w->recipe_error : &w->assert_error);
 
 	KT_FAIL(err, TIMEOUT,
-		"Recipe execution timed-out waiting for the recipe execution to become valid on "
-		"service '%s'. Tried '%u' times. Last %s execution error was:\n '$%s'\n",
-		w->service_name, tries, recipe ? "recipe" : "assertion", cause != NULL ? cause : "");
+	        "Recipe execution timed-out waiting for the recipe execution to become valid on "
+	        "service '%s'. Tried '%u' times. Last %s execution error was:\n '$%s'\n",
+	        w->service_name, tries, recipe ? "recipe" : "assertion",
+	        cause != NULL ? cause : "");
 	return -1;
 }
 
@@ -116,15 +117,14 @@ static int wait_loop(waiter *w, kt_condition_result *ret, kt_err *err)
 	}
 }
 
-int kt_condition_wait(kt_run_env *env, const kt_plan_condition *condition,
-		      const char *service_name, const kt_cancel *cancel,
-		      kt_condition_result *ret, kt_err *err)
+int kt_condition_wait(kt_run_env *env, const kt_plan_condition *condition, const char *service_name,
+                      const kt_cancel *cancel, kt_condition_result *ret, kt_err *err)
 {
 	waiter w = {
-		.condition = condition,
-		.service_name = service_name,
-		.start = kt_now(),
-		.cancel = cancel,
+	        .condition = condition,
+	        .service_name = service_name,
+	        .start = kt_now(),
+	        .cancel = cancel,
 	};
 
 	w.end = w.start + condition->timeout_ns;

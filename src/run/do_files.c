@@ -11,7 +11,7 @@
 
 /* 1 when the artifact is there with the same content already. */
 static int same_content(kt_run_env *env, const char *name, const uint8_t *md5, bool *ret_exists,
-			kt_artifact *ret, kt_err *err)
+                        kt_artifact *ret, kt_err *err)
 {
 	int found = kt_artifacts_find(env->artifacts, name, ret, err);
 
@@ -34,26 +34,26 @@ int kt_do_upload_files(kt_step *step, kt_err *err)
 
 	if (kt_content_md5(args->path, KT_PACK_IGNORE_FILE, md5, err) < 0) {
 		return KT_WRAP(err, "An error occurred while compressing the files at '%s'",
-			       args->path);
+		               args->path);
 	}
 	int same = same_content(env, args->artifact, md5, &exists, &old, err);
 	if (same != 0) {
 		kt_buf_addf(step->out,
-			    "Files with artifact name '%s' resolved with artifact UUID '%s' as "
-			    "content were matching",
-			    args->artifact, old.uuid.text);
+		            "Files with artifact name '%s' resolved with artifact UUID '%s' as "
+		            "content were matching",
+		            args->artifact, old.uuid.text);
 		return same < 0 ? -1 : 0;
 	}
 	kt_artifact_spec spec = {
-		.name = args->artifact, .md5 = md5, .replace = true, .cancel = step->cancel};
+	        .name = args->artifact, .md5 = md5, .replace = true, .cancel = step->cancel};
 	if (kt_artifacts_add_path(env->artifacts, &spec, args->path, KT_PACK_IGNORE_FILE, &artifact,
-				  err) < 0) {
+	                          err) < 0) {
 		return -1;
 	}
 	kt_buf_addf(step->out,
-		    exists ? "Files with artifact name '%s' with artifact UUID '%s' updated"
-			   : "Files with artifact name '%s' uploaded with artifact UUID '%s'",
-		    args->artifact, artifact.uuid.text);
+	            exists ? "Files with artifact name '%s' with artifact UUID '%s' updated"
+	                   : "Files with artifact name '%s' uploaded with artifact UUID '%s'",
+	            args->artifact, artifact.uuid.text);
 	return 0;
 }
 
@@ -68,12 +68,12 @@ int kt_do_store_service_files(kt_step *step, kt_err *err)
 
 	if (kt_run_env_service(env, args->service_name, step->arena, &reg, err) < 0 ||
 	    kt_run_env_store_files(env, &reg, args->src, args->artifact, true, step->cancel,
-				   &artifact, err) < 0) {
+	                           &artifact, err) < 0) {
 		return KT_WRAP(err, "Failed to copy file '%s' from service '%s", args->src,
-			       args->service_name);
+		               args->service_name);
 	}
 	kt_buf_addf(step->out, "Files with artifact name '%s' uploaded with artifact UUID '%s'",
-		    args->artifact, artifact.uuid.text);
+	            args->artifact, artifact.uuid.text);
 	return 0;
 }
 
@@ -81,7 +81,7 @@ int kt_do_get_files_artifact(kt_step *step, kt_err *err)
 {
 	(void)err;
 	kt_buf_addf(step->out, "Fetched files artifact '%s'",
-		    step->instr->u.get_files_artifact.name);
+	            step->instr->u.get_files_artifact.name);
 	return 0;
 }
 
@@ -96,14 +96,14 @@ static kt_tmpl *parse_template(const char *text, kt_err *err)
 
 	memcpy(name, prefix, sizeof(prefix) - 1);
 	if (EVP_Digest(text, len, (unsigned char *)name + sizeof(prefix) - 1, NULL, EVP_md5(),
-		       NULL) != 1) {
+	               NULL) != 1) {
 		KT_FAIL(err, INTERNAL, "MD5 is not available");
 		return NULL;
 	}
 	kt_tmpl *tmpl = kt_tmpl_parse(name, sizeof(name), text, len, err);
 	if (tmpl == NULL) {
 		KT_WRAP(err, "An error occurred creating the template. Make sure the it is a valid "
-			     "template string.");
+		             "template string.");
 	}
 	return tmpl;
 }
@@ -114,15 +114,16 @@ static int render(kt_step *step, const kt_plan_template *item, kt_buf *out, kt_e
 	kt_tmpl_val value = {0};
 
 	if (kt_ref_replace(item->data_json, strlen(item->data_json), kt_state_lookup_text,
-			   step->run->env->state, &data, err) < 0) {
-		return KT_WRAP(err, "An error occurred replacing runtime values for render_template "
-				    "instruction");
+	                   step->run->env->state, &data, err) < 0) {
+		return KT_WRAP(err,
+		               "An error occurred replacing runtime values for render_template "
+		               "instruction");
 	}
 	if (kt_tmpl_from_text(step->arena, kt_buf_str(&data), data.len, &value, err) < 0) {
 		KT_WRAP(err, "There was an error decoding the data as a JSON string: '%s'",
-			kt_buf_str(&data));
+		        kt_buf_str(&data));
 		return KT_WRAP(err, "An error occurred while decoding the template data json '%s'",
-			       kt_buf_str(&data));
+		               kt_buf_str(&data));
 	}
 	KT_AUTO_TMPL kt_tmpl *tmpl = parse_template(item->template_text, err);
 	if (tmpl == NULL) {
@@ -153,7 +154,7 @@ static char *target_path(const char *staging, const char *path, kt_err *err)
 }
 
 static int write_rendered(kt_step *step, const char *staging, const kt_plan_template *item,
-			  kt_err *err)
+                          kt_err *err)
 {
 	KT_AUTO_BUF kt_buf text = KT_BUF_INIT;
 	KT_AUTO_FREE char *path = target_path(staging, item->path, err);
@@ -163,11 +164,12 @@ static int write_rendered(kt_step *step, const char *staging, const kt_plan_temp
 		return -1;
 	}
 	if (render(step, item, &text, err) < 0) {
-		KT_WRAP(err, "An error occurred while writing the rendered template to destination "
-			     "'%s'",
-			item->path);
+		KT_WRAP(err,
+		        "An error occurred while writing the rendered template to destination "
+		        "'%s'",
+		        item->path);
 		return KT_WRAP(err, "There was an error in rendering template for file '%s'",
-			       item->path);
+		               item->path);
 	}
 	if (kt_fs_mkdirs(dir, 0755, err) < 0) {
 		return -1;
@@ -203,11 +205,11 @@ int kt_do_render_templates(kt_step *step, kt_err *err)
 		return -1;
 	}
 	kt_artifact_spec spec = {
-		.name = args->artifact, .md5 = md5, .replace = true, .cancel = step->cancel};
+	        .name = args->artifact, .md5 = md5, .replace = true, .cancel = step->cancel};
 	if (kt_artifacts_commit(store, &spec, staging, &artifact, err) < 0) {
 		return -1;
 	}
 	kt_buf_addf(step->out, "Templates artifact name '%s' rendered with artifact UUID '%s'",
-		    args->artifact, artifact.uuid.text);
+	            args->artifact, artifact.uuid.text);
 	return 0;
 }

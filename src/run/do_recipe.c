@@ -6,7 +6,7 @@
 #include "run/value.h"
 
 static int store_fields(kt_step *step, const char *uuid, const kt_recipe_result *result,
-			kt_err *err)
+                        kt_err *err)
 {
 	return kt_state_put_values(step->run->env->state, uuid, result->fields, result->len, err);
 }
@@ -19,7 +19,7 @@ static int run_recipe(kt_step *step, const kt_args_recipe *args, kt_recipe_resul
 		return -1;
 	}
 	int result = kt_recipe_try(runner, args->service_name, KT_NEVER, step->cancel, step->arena,
-				   ret, err);
+	                           ret, err);
 	kt_recipe_runner_free(runner);
 	return result;
 }
@@ -32,9 +32,9 @@ static int fail_exec_code(const kt_recipe_result *result, const kt_plan_ints *co
 	kt_plan_add_quoted(&quoted, result->output, result->output_len);
 	kt_add_codes(&list, codes);
 	return KT_FAIL(err, PRECONDITION,
-		       "Exec returned exit code '%lld' that is not part of the acceptable status "
-		       "codes '%s', with output:\n  %s",
-		       (long long)result->code, kt_buf_str(&list), kt_buf_str(&quoted));
+	               "Exec returned exit code '%lld' that is not part of the acceptable status "
+	               "codes '%s', with output:\n  %s",
+	               (long long)result->code, kt_buf_str(&list), kt_buf_str(&quoted));
 }
 
 int kt_do_exec(kt_step *step, kt_err *err)
@@ -44,7 +44,7 @@ int kt_do_exec(kt_step *step, kt_err *err)
 
 	if (run_recipe(step, args, &result, err) < 0) {
 		return KT_WRAP(err, "An error occurred while executing exec recipe on service '%s'",
-			       args->service_name);
+		               args->service_name);
 	}
 	if (!args->skip_code_check && !kt_code_ok(result.code, &args->acceptable_codes)) {
 		return fail_exec_code(&result, &args->acceptable_codes, err);
@@ -63,15 +63,15 @@ int kt_do_request(kt_step *step, kt_err *err)
 
 	if (run_recipe(step, args, &result, err) < 0) {
 		return KT_WRAP(err, "An error occurred while executing http recipe on service '%s'",
-			       args->service_name);
+		               args->service_name);
 	}
 	if (!args->skip_code_check && !kt_code_ok(result.code, &args->acceptable_codes)) {
 		KT_AUTO_BUF kt_buf list = KT_BUF_INIT;
 		kt_add_codes(&list, &args->acceptable_codes);
 		return KT_FAIL(err, PRECONDITION,
-			       "Request returned status code '%lld' that is not part of the "
-			       "acceptable status codes '%s'",
-			       (long long)result.code, kt_buf_str(&list));
+		               "Request returned status code '%lld' that is not part of the "
+		               "acceptable status codes '%s'",
+		               (long long)result.code, kt_buf_str(&list));
 	}
 	if (store_fields(step, args->ref_uuid, &result, err) < 0) {
 		return -1;
@@ -86,9 +86,9 @@ int kt_do_wait(kt_step *step, kt_err *err)
 	kt_condition_result result = {0};
 
 	if (kt_condition_wait(step->run->env, &args->condition, args->service_name, step->cancel,
-			      &result, err) < 0) {
+	                      &result, err) < 0) {
 		return KT_WRAP(err, "An error occurred checking if service '%s' is ready.",
-			       args->service_name);
+		               args->service_name);
 	}
 	int stored = store_fields(step, args->ref_uuid, &result.last, err);
 	if (stored == 0) {
@@ -106,7 +106,7 @@ int kt_do_print(kt_step *step, kt_err *err)
 	const char *text = step->instr->u.print.text;
 
 	if (kt_ref_replace(text, strlen(text), kt_state_lookup_text, step->run->env->state,
-			   step->out, err) < 0) {
+	                   step->out, err) < 0) {
 		return KT_WRAP(err, "Error replacing runtime value '%s'", text);
 	}
 	return 0;
@@ -130,7 +130,8 @@ static int resolve(kt_step *step, const kt_pval *value, kt_pval *ret, kt_err *er
 		return kt_state_get_value(state, ref.uuid.text, field, step->arena, ret, err);
 	}
 	KT_AUTO_BUF kt_buf text = KT_BUF_INIT;
-	if (kt_ref_replace(value->text, value->text_len, kt_state_lookup_text, state, &text, err) < 0) {
+	if (kt_ref_replace(value->text, value->text_len, kt_state_lookup_text, state, &text, err) <
+	    0) {
 		return -1;
 	}
 	return kt_pval_str_copy(step->arena, kt_buf_str(&text), text.len, ret, err);

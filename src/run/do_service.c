@@ -12,8 +12,8 @@ static const kt_plan_config *effective_config(const kt_args_add_service *args)
 static int store_values(kt_run_env *env, const kt_add_item *item, kt_err *err)
 {
 	kt_rt_field fields[] = {
-		{"hostname", kt_pval_str_borrow(item->reg.hostname, strlen(item->reg.hostname))},
-		{"ip_address", kt_pval_str_borrow(item->reg.ip, strlen(item->reg.ip))},
+	        {"hostname", kt_pval_str_borrow(item->reg.hostname, strlen(item->reg.hostname))},
+	        {"ip_address", kt_pval_str_borrow(item->reg.ip, strlen(item->reg.ip))},
 	};
 
 	return kt_state_put_values(env->state, item->ref_uuid, fields, KT_ARRAY_LEN(fields), err);
@@ -29,11 +29,12 @@ static int wrap_not_ready(const kt_plan_condition *c, const char *name, kt_err *
 	kt_pval_add_repr(&target, &c->target);
 	kt_buf_add_duration(&interval, c->interval_ns);
 	kt_buf_add_duration(&timeout, c->timeout_ns);
-	return KT_WRAP(err,
-		       "An error occurred checking if service '%s' is ready, using recipe '%s', value "
-		       "field '%s', assertion '%s', target '%s', interval '%s' and time-out '%s'.",
-		       name, c->recipe.text, c->field, kt_plan_assertion_name(c->assertion),
-		       kt_buf_str(&target), kt_buf_str(&interval), kt_buf_str(&timeout));
+	return KT_WRAP(
+	        err,
+	        "An error occurred checking if service '%s' is ready, using recipe '%s', value "
+	        "field '%s', assertion '%s', target '%s', interval '%s' and time-out '%s'.",
+	        name, c->recipe.text, c->field, kt_plan_assertion_name(c->assertion),
+	        kt_buf_str(&target), kt_buf_str(&interval), kt_buf_str(&timeout));
 }
 
 static int check_ready(kt_step *step, const kt_add_item *item, kt_err *err)
@@ -59,20 +60,20 @@ int kt_do_add_service(kt_step *step, kt_err *err)
 
 	if (kt_run_fill(env, step->arena, args->name, &item.name, err) < 0) {
 		return KT_WRAP(err, "An error occurred replacing runtime values in the name '%s'",
-			       args->name);
+		               args->name);
 	}
 	if (kt_services_add(env, &item, 1, 1, false, step->cancel, step->arena, err) < 0) {
 		return KT_WRAP(err, "Unexpected error occurred starting service '%s'", item.name);
 	}
 	if (check_ready(step, &item, err) < 0) {
 		return KT_WRAP(err, "An error occurred while checking if service '%s' is ready",
-			       item.name);
+		               item.name);
 	}
 	if (store_values(env, &item, err) < 0) {
 		return -1;
 	}
 	kt_buf_addf(step->out, "Service '%s' added with service UUID '%s'", item.name,
-		    item.reg.uuid);
+	            item.reg.uuid);
 	return 0;
 }
 
@@ -106,7 +107,8 @@ static int check_all_ready(kt_step *step, kt_add_item *items, size_t n, kt_err *
 		if (items[i].config->ready == NULL) {
 			continue;
 		}
-		if (kt_thread_start(&threads[started], 0, "ready", ready_thread, &checks[i], NULL) < 0) {
+		if (kt_thread_start(&threads[started], 0, "ready", ready_thread, &checks[i], NULL) <
+		    0) {
 			ready_thread(&checks[i]);
 		} else {
 			started++;
@@ -122,7 +124,7 @@ static int check_all_ready(kt_step *step, kt_add_item *items, size_t n, kt_err *
 			kt_err_move(&moved, &items[i].error);
 			char *chain = kt_run_error_text(&moved);
 			kt_buf_addf(&text, "Service '%s' error:\n%s\n", items[i].name,
-				    chain != NULL ? chain : "");
+			            chain != NULL ? chain : "");
 			kt_free(chain);
 		}
 	}
@@ -130,9 +132,9 @@ static int check_all_ready(kt_step *step, kt_add_item *items, size_t n, kt_err *
 		return 0;
 	}
 	return KT_FAIL(err, TIMEOUT,
-		       "An error occurred while checking all service, these are the errors by "
-		       "service:\n%s",
-		       kt_buf_str(&text));
+	               "An error occurred while checking all service, these are the errors by "
+	               "service:\n%s",
+	               kt_buf_str(&text));
 }
 
 static kt_add_item *make_items(kt_step *step, size_t *ret_n, kt_err *err)
@@ -168,7 +170,7 @@ int kt_do_add_services(kt_step *step, kt_err *err)
 		return -1;
 	}
 	if (kt_services_add(env, items, n, parallelism > 0 ? parallelism : KT_DEFAULT_PARALLELISM,
-			    true, step->cancel, step->arena, err) < 0 ||
+	                    true, step->cancel, step->arena, err) < 0 ||
 	    check_all_ready(step, items, n, err) < 0) {
 		return -1;
 	}
@@ -181,7 +183,7 @@ int kt_do_add_services(kt_step *step, kt_err *err)
 	kt_buf_addf(step->out, "Successfully added the following '%zu' services:", created);
 	for (size_t i = 0; i < n; i++) {
 		kt_buf_addf(step->out, "\n  Service '%s' added with UUID '%s'", items[i].name,
-			    items[i].reg.uuid);
+		            items[i].reg.uuid);
 	}
 	return 0;
 }
@@ -256,6 +258,6 @@ int kt_do_set_service(kt_step *step, kt_err *err)
 {
 	(void)err;
 	kt_buf_addf(step->out, "Set service config on service '%s'.",
-		    step->instr->u.set_service.name);
+	            step->instr->u.set_service.name);
 	return 0;
 }

@@ -9,7 +9,7 @@
 
 /* Keeps the service alive and shows the command's output in its log. */
 static const char *const task_entrypoint[] = {
-	"/bin/sh", "-c", "touch /tmp/kurtosis-task.log && tail -F /tmp/kurtosis-task.log"};
+        "/bin/sh", "-c", "touch /tmp/kurtosis-task.log && tail -F /tmp/kurtosis-task.log"};
 
 /* Where the two instructions differ. */
 typedef struct task_kind {
@@ -33,33 +33,33 @@ static void make_config(task *t)
 	const kt_args_task *args = t->args;
 
 	t->config = (kt_plan_config){
-		.image = args->image,
-		.has_files = true,
-		.files = args->files,
-		.has_entrypoint = true,
-		.entrypoint = {task_entrypoint, KT_ARRAY_LEN(task_entrypoint)},
-		.has_cmd = true, /* none: the image's own would end up behind the entry point */
-		.env_vars = args->env_vars,
-		.ip_placeholder = "KURTOSIS_IP_ADDR_PLACEHOLDER",
-		.tolerations = args->tolerations,
-		.node_selectors = args->node_selectors,
-		.tini_enabled = true,
-		.privileged = args->privileged,
-		.host_pid_namespace = args->host_pid_namespace,
-		.bind_mounts = args->bind_mounts,
+	        .image = args->image,
+	        .has_files = true,
+	        .files = args->files,
+	        .has_entrypoint = true,
+	        .entrypoint = {task_entrypoint, KT_ARRAY_LEN(task_entrypoint)},
+	        .has_cmd = true, /* none: the image's own would end up behind the entry point */
+	        .env_vars = args->env_vars,
+	        .ip_placeholder = "KURTOSIS_IP_ADDR_PLACEHOLDER",
+	        .tolerations = args->tolerations,
+	        .node_selectors = args->node_selectors,
+	        .tini_enabled = true,
+	        .privileged = args->privileged,
+	        .host_pid_namespace = args->host_pid_namespace,
+	        .bind_mounts = args->bind_mounts,
 	};
 }
 
 /* Runs argv in the task's service. */
 static int exec_in(task *t, const char *command, kt_instant deadline, kt_exec_result *ret,
-		   kt_err *err)
+                   kt_err *err)
 {
 	kt_run_env *env = t->step->run->env;
 	const char *argv[] = {"/bin/sh", "-c", command, NULL};
 	kt_exec_spec spec = {.argv = argv, .deadline = deadline, .cancel = t->step->cancel};
 
-	return env->backend->ops->exec(env->backend, env->enclave_uuid, t->item.reg.uuid, &spec, ret,
-				       err);
+	return env->backend->ops->exec(env->backend, env->enclave_uuid, t->item.reg.uuid, &spec,
+	                               ret, err);
 }
 
 static int exec_command(task *t, const char *command, kt_exec_result *ret, kt_err *err)
@@ -69,10 +69,10 @@ static int exec_command(task *t, const char *command, kt_exec_result *ret, kt_er
 	KT_AUTO_ERR kt_err failed = KT_ERR_INIT;
 	/* The output also goes to the service's log; the exit code comes back through fd 3. */
 	const char *wrapped = kt_arena_printf(
-		arena,
-		"{ { { { %s; echo $? >&3; } | tee /tmp/kurtosis-task.log >&4; echo >> "
-		"/tmp/kurtosis-task.log; } 3>&1; } | { read xs; exit $xs; } } 4>&1",
-		command);
+	        arena,
+	        "{ { { { %s; echo $? >&3; } | tee /tmp/kurtosis-task.log >&4; echo >> "
+	        "/tmp/kurtosis-task.log; } 3>&1; } | { read xs; exit $xs; } } 4>&1",
+	        command);
 
 	if (wrapped == NULL) {
 		return kt_err_nomem(err);
@@ -81,11 +81,11 @@ static int exec_command(task *t, const char *command, kt_exec_result *ret, kt_er
 	if (exec_in(t, wrapped, deadline, ret, &failed) < 0) {
 		if (failed.code == KT_ERR_TIMEOUT) {
 			KT_FAIL(&failed, TIMEOUT, "The exec request timed out after %g seconds",
-				(double)wait / 1e9);
+			        (double)wait / 1e9);
 		}
 		kt_err_move(err, &failed);
 		return KT_WRAP(err, "error occurred while executing one time task command: %s ",
-			       wrapped);
+		               wrapped);
 	}
 	return 0;
 }
@@ -93,12 +93,12 @@ static int exec_command(task *t, const char *command, kt_exec_result *ret, kt_er
 static int store_result(task *t, const kt_exec_result *result, kt_err *err)
 {
 	kt_rt_field fields[] = {
-		{"code", kt_pval_int(result->exit_code)},
-		{"output", kt_pval_str_borrow(kt_buf_str(&result->output), result->output.len)},
+	        {"code", kt_pval_int(result->exit_code)},
+	        {"output", kt_pval_str_borrow(kt_buf_str(&result->output), result->output.len)},
 	};
 
 	return kt_state_put_values(t->step->run->env->state, t->args->ref_uuid, fields,
-				   KT_ARRAY_LEN(fields), err);
+	                           KT_ARRAY_LEN(fields), err);
 }
 
 static int check_code(task *t, const kt_exec_result *result, kt_err *err)
@@ -112,9 +112,9 @@ static int check_code(task *t, const kt_exec_result *result, kt_err *err)
 	kt_plan_add_quoted(&quoted, kt_buf_str(&result->output), result->output.len);
 	kt_add_codes(&list, &t->args->acceptable_codes);
 	return KT_FAIL(err, PRECONDITION,
-		       "%s returned exit code '%d' that is not part of the acceptable status codes "
-		       "'%s', with output:\n  %s",
-		       t->kind->title, result->exit_code, kt_buf_str(&list), kt_buf_str(&quoted));
+	               "%s returned exit code '%d' that is not part of the acceptable status codes "
+	               "'%s', with output:\n  %s",
+	               t->kind->title, result->exit_code, kt_buf_str(&list), kt_buf_str(&quoted));
 }
 
 static int copy_files(task *t, kt_err *err)
@@ -124,9 +124,9 @@ static int copy_files(task *t, kt_err *err)
 	for (size_t i = 0; i < t->args->n_store; i++) {
 		const kt_plan_store *store = &t->args->store[i];
 		if (kt_run_env_store_files(env, &t->item.reg, store->src, store->artifact, true,
-					   t->step->cancel, NULL, err) < 0) {
+		                           t->step->cancel, NULL, err) < 0) {
 			KT_WRAP(err, "error occurred while copying file or directory at path: %s",
-				store->src);
+			        store->src);
 			return KT_WRAP(err, "error occurred while copying files from  a task");
 		}
 	}
@@ -142,7 +142,7 @@ static int start_task(task *t, kt_err *err)
 	t->item.config = &t->config;
 	if (kt_services_add(env, &t->item, 1, 1, false, t->step->cancel, t->step->arena, err) < 0) {
 		return KT_WRAP(err, "error occurred while creating a %s task with image: %s",
-			       t->kind->name, t->args->image.name);
+		               t->kind->name, t->args->image.name);
 	}
 	return 0;
 }
@@ -161,7 +161,7 @@ static int finish_task(task *t, const kt_exec_result *result, kt_err *err)
 		return KT_WRAP(err, "attempted to remove the temporary task container but failed");
 	}
 	kt_describe_exec(result->exit_code, kt_buf_str(&result->output), result->output.len,
-			 t->step->out);
+	                 t->step->out);
 	return 0;
 }
 
@@ -172,8 +172,9 @@ int kt_do_run_sh(kt_step *step, kt_err *err)
 	const char *command = NULL;
 
 	if (kt_run_fill(step->run->env, step->arena, t.args->run, &command, err) < 0) {
-		return KT_WRAP(err, "error occurred while replacing runtime values in the command '%s'",
-			       t.args->run);
+		return KT_WRAP(err,
+		               "error occurred while replacing runtime values in the command '%s'",
+		               t.args->run);
 	}
 	if (start_task(&t, err) < 0 || exec_command(&t, command, &result, err) < 0) {
 		return -1;
@@ -198,9 +199,9 @@ static int install_packages(task *t, kt_err *err)
 	}
 	if (result.exit_code != 0) {
 		return KT_FAIL(err, PRECONDITION,
-			       "an error occurred while installing dependencies as pip exited with "
-			       "code '%d' instead of '0'. The error was:\n%s",
-			       result.exit_code, kt_buf_str(&result.output));
+		               "an error occurred while installing dependencies as pip exited with "
+		               "code '%d' instead of '0'. The error was:\n%s",
+		               result.exit_code, kt_buf_str(&result.output));
 	}
 	return 0;
 }

@@ -8,16 +8,16 @@ void kt_emit(kt_run_ctx *run, const kt_run_line *line)
 }
 
 void kt_emit_progress(kt_run_ctx *run, const char *id, const char *text, size_t number,
-		      size_t total)
+                      size_t total)
 {
 	const char *steps[] = {text};
 
 	kt_emit(run, &(kt_run_line){.kind = KT_LINE_PROGRESS,
-				    .instruction_id = id,
-				    .steps = steps,
-				    .n_steps = 1,
-				    .number = (uint32_t)number,
-				    .total = (uint32_t)total});
+	                            .instruction_id = id,
+	                            .steps = steps,
+	                            .n_steps = 1,
+	                            .number = (uint32_t)number,
+	                            .total = (uint32_t)total});
 }
 
 void kt_emit_text(kt_run_ctx *run, kt_line_kind kind, const char *text)
@@ -28,9 +28,9 @@ void kt_emit_text(kt_run_ctx *run, kt_line_kind kind, const char *text)
 void kt_emit_finished(kt_run_ctx *run, bool success, const char *output, int64_t duration_ns)
 {
 	kt_emit(run, &(kt_run_line){.kind = KT_LINE_FINISHED,
-				    .text = output,
-				    .success = success,
-				    .duration_ns = duration_ns});
+	                            .text = output,
+	                            .success = success,
+	                            .duration_ns = duration_ns});
 }
 
 char *kt_run_error_text(const kt_err *err)

@@ -81,14 +81,14 @@ bool kt_run_env_production(const kt_run_env *self)
 }
 
 int kt_run_env_service(kt_run_env *self, const char *identifier, kt_arena *arena, kt_reg *ret,
-		       kt_err *err)
+                       kt_err *err)
 {
 	int found = kt_state_find_service(self->state, identifier, arena, ret, err);
 
 	if (found == 0) {
 		return KT_FAIL(err, NOT_FOUND,
-			       "Couldn't find a matching service name for identifier '%s'",
-			       identifier);
+		               "Couldn't find a matching service name for identifier '%s'",
+		               identifier);
 	}
 	return found < 0 ? -1 : 0;
 }
@@ -100,7 +100,7 @@ typedef struct dial_target {
 } dial_target;
 
 static int open_socket(void *arg, const struct sockaddr *addr, socklen_t len, kt_instant deadline,
-		       const kt_cancel *cancel, kt_err *err)
+                       const kt_cancel *cancel, kt_err *err)
 {
 	dial_target *target = arg;
 	kt_backend *backend = target->env->backend;
@@ -112,22 +112,23 @@ static int open_socket(void *arg, const struct sockaddr *addr, socklen_t len, kt
 	}
 	memcpy(&in, addr, sizeof(in));
 	if (backend->ops->dial(backend, target->env->enclave_uuid, in.sin_addr, ntohs(in.sin_port),
-			       deadline, cancel, &fd, err) < 0) {
+	                       deadline, cancel, &fd, err) < 0) {
 		return -1;
 	}
 	return fd;
 }
 
 /* User headers first, then the content type in place of theirs. */
-static kt_http_header *make_headers(const kt_service_http *request, kt_arena *arena, size_t *ret_len)
+static kt_http_header *make_headers(const kt_service_http *request, kt_arena *arena,
+                                    size_t *ret_len)
 {
 	kt_http_header *headers = KT_ARENA_ARRAY(arena, kt_http_header, request->headers.len + 2);
 	size_t n = 0;
 
 	for (size_t i = 0; headers != NULL && i < request->headers.len; i++) {
 		const kt_plan_pair *pair = &request->headers.items[i];
-		bool replaced = request->content_type != NULL &&
-				strcasecmp(pair->key, "Content-Type") == 0;
+		bool replaced =
+		        request->content_type != NULL && strcasecmp(pair->key, "Content-Type") == 0;
 		if (!replaced && strcasecmp(pair->key, "Host") != 0) {
 			headers[n++] = (kt_http_header){pair->key, pair->value};
 		}
@@ -140,32 +141,32 @@ static kt_http_header *make_headers(const kt_service_http *request, kt_arena *ar
 }
 
 int kt_run_env_http(kt_run_env *self, const kt_reg *service, const kt_service_http *request,
-		    int *ret_status, kt_buf *ret_body, kt_err *err)
+                    int *ret_status, kt_buf *ret_body, kt_err *err)
 {
 	KT_AUTO_ARENA kt_arena arena = KT_ARENA_INIT;
 	KT_AUTO_HTTP_RESPONSE kt_http_response response = KT_HTTP_RESPONSE_INIT;
 	dial_target target = {self};
 	kt_http_request http = {
-		.method = request->method,
-		.body = request->body,
-		.body_len = request->body != NULL ? strlen(request->body) : 0,
-		.max_body = UINT64_C(256) * 1024 * 1024,
-		.deadline = request->deadline,
-		.cancel = request->cancel,
-		.open = open_socket,
-		.open_arg = &target,
-		.fresh_connection = true,
+	        .method = request->method,
+	        .body = request->body,
+	        .body_len = request->body != NULL ? strlen(request->body) : 0,
+	        .max_body = UINT64_C(256) * 1024 * 1024,
+	        .deadline = request->deadline,
+	        .cancel = request->cancel,
+	        .open = open_socket,
+	        .open_arg = &target,
+	        .fresh_connection = true,
 	};
 
 	http.url = kt_arena_printf(&arena, "http://%s:%u%s", service->ip, (unsigned)request->port,
-				   request->path);
+	                           request->path);
 	http.headers = make_headers(request, &arena, &http.header_count);
 	if (http.url == NULL || http.headers == NULL) {
 		return kt_err_nomem(err);
 	}
 	if (kt_http_do(self->http, &http, &response, err) < 0) {
 		return KT_WRAP(err, "An error occurred on HTTP request on service '%s', URL '%s'",
-			       service->name, http.url);
+		               service->name, http.url);
 	}
 	*ret_status = response.status;
 	kt_buf_add(ret_body, kt_buf_str(&response.body), response.body.len);
@@ -202,8 +203,8 @@ static void *copy_thread(void *arg)
 	sigemptyset(&pipe_signal);
 	sigaddset(&pipe_signal, SIGPIPE);
 	pthread_sigmask(SIG_BLOCK, &pipe_signal, NULL);
-	job->result = backend->ops->copy_out(backend, job->env->enclave_uuid, job->service, job->src,
-					     write_pipe, job, job->cancel, &job->error);
+	job->result = backend->ops->copy_out(backend, job->env->enclave_uuid, job->service,
+	                                     job->src, write_pipe, job, job->cancel, &job->error);
 	kt_close_ptr(&job->write_fd);
 	return NULL;
 }
@@ -218,7 +219,7 @@ static void drain(int fd)
 }
 
 static int store_from_pipe(kt_run_env *self, const char *artifact, bool replace, copy_job *job,
-			   int read_fd, kt_artifact *ret, kt_err *err)
+                           int read_fd, kt_artifact *ret, kt_err *err)
 {
 	KT_AUTO_ERR kt_err store_error = KT_ERR_INIT;
 	kt_artifact_spec spec = {.name = artifact, .replace = replace, .cancel = job->cancel};
@@ -236,8 +237,8 @@ static int store_from_pipe(kt_run_env *self, const char *artifact, bool replace,
 		kt_artifacts_abort(self->artifacts, staging);
 		return -1;
 	}
-	int unpacked = kt_unpack(kt_source_fd(&in), staging, KT_EXTRACT_OWNERS, job->cancel,
-				 &store_error);
+	int unpacked =
+	        kt_unpack(kt_source_fd(&in), staging, KT_EXTRACT_OWNERS, job->cancel, &store_error);
 	if (unpacked == 0) {
 		drain(in);
 	}
@@ -254,8 +255,8 @@ static int store_from_pipe(kt_run_env *self, const char *artifact, bool replace,
 }
 
 int kt_run_env_store_files(kt_run_env *self, const kt_reg *service, const char *src,
-			   const char *artifact, bool replace, const kt_cancel *cancel,
-			   kt_artifact *ret, kt_err *err)
+                           const char *artifact, bool replace, const kt_cancel *cancel,
+                           kt_artifact *ret, kt_err *err)
 {
 	copy_job job = {.env = self, .service = service->uuid, .src = src, .cancel = cancel};
 	int fds[2];

@@ -19,8 +19,8 @@ typedef struct kt_run_env_spec {
 	const char *enclave_uuid;
 	const char *enclave_name;
 	bool production;
-	const char *dir;	/* state of this enclave: <root>/enclaves/<uuid>; created */
-	kt_backend *backend;	/* borrowed */
+	const char *dir;         /* state of this enclave: <root>/enclaves/<uuid>; created */
+	kt_backend *backend;     /* borrowed */
 	kt_artifacts *artifacts; /* borrowed */
 } kt_run_env_spec;
 
@@ -39,30 +39,30 @@ bool kt_run_env_production(const kt_run_env *self);
  * with "Couldn't find a matching service name for identifier 'X'".
  */
 int kt_run_env_service(kt_run_env *self, const char *identifier, kt_arena *arena, kt_reg *ret,
-		       kt_err *err);
+                       kt_err *err);
 
 /* One HTTP request into the enclave. Fields as in kt_http_request. */
 typedef struct kt_service_http {
-	const char *method;	  /* "GET", "POST" */
+	const char *method; /* "GET", "POST" */
 	uint16_t port;
-	const char *path;	  /* appended verbatim to http://IP:PORT */
+	const char *path; /* appended verbatim to http://IP:PORT */
 	kt_plan_pairs headers;
 	const char *content_type; /* NULL = none */
-	const char *body;	  /* NULL = none */
-	kt_instant deadline;	  /* KT_NEVER = none */
+	const char *body;         /* NULL = none */
+	kt_instant deadline;      /* KT_NEVER = none */
 	const kt_cancel *cancel;
 } kt_service_http;
 
 /* The status of the answer; the body is appended to ret_body. Redirects are followed. */
 int kt_run_env_http(kt_run_env *self, const kt_reg *service, const kt_service_http *request,
-		    int *ret_status, kt_buf *ret_body, kt_err *err);
+                    int *ret_status, kt_buf *ret_body, kt_err *err);
 
 /*
  * Copies a file or a directory's contents out of a service into a files artifact. replace
  * as in kt_artifact_spec.
  */
 int kt_run_env_store_files(kt_run_env *self, const kt_reg *service, const char *src,
-			   const char *artifact, bool replace, const kt_cancel *cancel,
-			   kt_artifact *ret, kt_err *err);
+                           const char *artifact, bool replace, const kt_cancel *cancel,
+                           kt_artifact *ret, kt_err *err);
 
 #endif

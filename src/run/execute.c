@@ -9,7 +9,7 @@
 
 static const kt_executor executors[] = {
 #define EXECUTOR_ROW(upper, lower) [KT_INSTR_##upper] = kt_do_##lower,
-	KT_INSTR_TABLE(EXECUTOR_ROW)
+        KT_INSTR_TABLE(EXECUTOR_ROW)
 #undef EXECUTOR_ROW
 };
 _Static_assert(KT_ARRAY_LEN(executors) == KT_INSTR_COUNT, "an instruction without executor");
@@ -21,8 +21,8 @@ static void emit_instr(kt_run_ctx *run, const kt_instr *instr)
 	const char *id = run->options->parallel ? instr->uuid.text : NULL;
 
 	kt_emit_progress(run, id, "Execution in progress", instr->number, run->plan->n_instrs);
-	kt_emit(run, &(kt_run_line){
-			     .kind = KT_LINE_INSTRUCTION, .instruction_id = id, .instr = instr});
+	kt_emit(run,
+	        &(kt_run_line){.kind = KT_LINE_INSTRUCTION, .instruction_id = id, .instr = instr});
 }
 
 static void emit_result(kt_run_ctx *run, const kt_instr *instr, kt_buf *text, int64_t duration_ns)
@@ -33,10 +33,10 @@ static void emit_result(kt_run_ctx *run, const kt_instr *instr, kt_buf *text, in
 		kt_buf_adds(text, "...");
 	}
 	kt_emit(run,
-		&(kt_run_line){.kind = KT_LINE_RESULT,
-			       .instruction_id = run->options->parallel ? instr->uuid.text : NULL,
-			       .text = kt_buf_str(text),
-			       .duration_ns = duration_ns});
+	        &(kt_run_line){.kind = KT_LINE_RESULT,
+	                       .instruction_id = run->options->parallel ? instr->uuid.text : NULL,
+	                       .text = kt_buf_str(text),
+	                       .duration_ns = duration_ns});
 }
 
 static void journal_end(kt_run_ctx *run, const kt_instr *instr, const kt_err *failure)
@@ -45,7 +45,7 @@ static void journal_end(kt_run_ctx *run, const kt_instr *instr, const kt_err *fa
 
 	if (run->journal != 0 &&
 	    kt_state_instr_end(run->env->state, run->journal, instr->number,
-			       failure != NULL ? kt_err_root(failure) : NULL, &err) < 0) {
+	                       failure != NULL ? kt_err_root(failure) : NULL, &err) < 0) {
 		kt_log_err(KT_LOG_WARN, LOG_PART, &err, "the journal misses an end");
 	}
 }
@@ -53,12 +53,15 @@ static void journal_end(kt_run_ctx *run, const kt_instr *instr, const kt_err *fa
 static int perform(kt_run_ctx *run, const kt_instr *instr, kt_buf *out, kt_err *err)
 {
 	KT_AUTO_ARENA kt_arena arena = KT_ARENA_INIT;
-	kt_step step = {
-		.run = run, .instr = instr, .arena = &arena, .cancel = run->options->cancel, .out = out};
+	kt_step step = {.run = run,
+	                .instr = instr,
+	                .arena = &arena,
+	                .cancel = run->options->cancel,
+	                .out = out};
 
 	if (run->journal != 0 &&
 	    kt_state_instr_begin(run->env->state, run->journal, instr->number, instr->uuid.text,
-				 instr->short_text, err) < 0) {
+	                         instr->short_text, err) < 0) {
 		return -1;
 	}
 	int result = kt_cancel_check(run->options->cancel, err);
@@ -113,10 +116,10 @@ static int execute_serial(kt_run_ctx *run, int64_t *total_ns)
 		KT_AUTO_ERR kt_err err = KT_ERR_INIT;
 		if (execute_one(run, instr, total_ns, &err) < 0) {
 			KT_WRAP(&err,
-				"An error occurred executing instruction (number %zu) at "
-				"%s[%u:%u]:\n%s",
-				i + 1, instr->pos.file, instr->pos.line, instr->pos.col,
-				instr->text);
+			        "An error occurred executing instruction (number %zu) at "
+			        "%s[%u:%u]:\n%s",
+			        i + 1, instr->pos.file, instr->pos.line, instr->pos.col,
+			        instr->text);
 			emit_failure(run, &err, *total_ns);
 			return 1;
 		}
@@ -135,9 +138,9 @@ static int finish(kt_run_ctx *run, int64_t total_ns)
 		return 0;
 	}
 	if (kt_ref_replace(text, strlen(text), kt_state_lookup_text, run->env->state, &output,
-			   &err) < 0) {
+	                   &err) < 0) {
 		KT_WRAP(&err, "An error occurred while replacing the runtime values in the output "
-			      "of the script");
+		              "of the script");
 		emit_failure(run, &err, total_ns);
 		return 1;
 	}
@@ -154,7 +157,7 @@ int kt_run_execute(kt_run_ctx *run, kt_err *err)
 	kt_emit_progress(run, "execution", "Starting execution", 0, run->plan->n_instrs);
 	if (!run->options->dry_run &&
 	    kt_state_run_begin(state, run->plan->package_id, run->plan->n_instrs, &run->journal,
-			       err) < 0) {
+	                       err) < 0) {
 		return -1;
 	}
 	int result = execute_serial(run, &total_ns);

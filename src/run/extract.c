@@ -199,7 +199,7 @@ static jv to_jv(const json_t *json)
 		const char **keys = sorted_keys(json);
 		for (size_t i = 0; keys != NULL && i < json_object_size(json); i++) {
 			ret = jv_object_set(ret, jv_string(keys[i]),
-					    to_jv(json_object_get(json, keys[i])));
+			                    to_jv(json_object_get(json, keys[i])));
 		}
 		kt_free(keys);
 		return ret;
@@ -287,7 +287,7 @@ static int from_json(kt_arena *arena, const json_t *json, kt_pval *ret, kt_err *
 		return array_from_json(arena, json, ret, err);
 	case JSON_STRING:
 		return kt_pval_str_copy(arena, json_string_value(json), json_string_length(json),
-					ret, err);
+		                        ret, err);
 	case JSON_INTEGER:
 	case JSON_REAL:
 		*ret = number(json_number_value(json));
@@ -360,7 +360,7 @@ static int from_jv(kt_arena *arena, jv value, int depth, kt_pval *ret, kt_err *e
 		return array_from_jv(arena, value, depth, ret, err);
 	case JV_KIND_STRING:
 		result = kt_pval_str_copy(arena, jv_string_value(value),
-					  (size_t)jv_string_length_bytes(jv_copy(value)), ret, err);
+		                          (size_t)jv_string_length_bytes(jv_copy(value)), ret, err);
 		break;
 	case JV_KIND_NUMBER:
 		*ret = number(jv_number_value(value));
@@ -410,7 +410,7 @@ static int compile(kt_jq *self, kt_err *err)
 	jq_set_attr(self->state, jv_string("JQ_LIBRARY_PATH"), jv_array());
 	if (!jq_compile(self->state, kt_buf_str(&program))) {
 		return KT_FAIL(err, INVALID, "%s",
-			       message.len > 0 ? message.data : "the program cannot be compiled");
+		               message.len > 0 ? message.data : "the program cannot be compiled");
 	}
 	jq_set_error_cb(self->state, drop_message, NULL);
 	return 0;
@@ -447,7 +447,7 @@ static json_t *parse_json(const char *text, size_t len)
 		return NULL;
 	}
 	return json_loadb(kt_buf_str(&clean), clean.len,
-			  JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL | JSON_ALLOW_NUL, NULL);
+	                  JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL | JSON_ALLOW_NUL, NULL);
 }
 
 static int no_result(const kt_jq *self, const char *json, kt_err *err)
@@ -472,14 +472,14 @@ static const json_t *follow(const kt_jq *self, const json_t *at)
 }
 
 static int run_path(kt_jq *self, const json_t *input, const char *json, kt_arena *arena,
-		    kt_pval *ret, kt_err *err)
+                    kt_pval *ret, kt_err *err)
 {
 	KT_AUTO_JSON json_t *inner = NULL;
 
 	if (self->from_json) {
-		inner = json_is_string(input) ? parse_json(json_string_value(input),
-							   json_string_length(input))
-					      : NULL;
+		inner = json_is_string(input)
+		                ? parse_json(json_string_value(input), json_string_length(input))
+		                : NULL;
 		input = inner;
 	}
 	const json_t *value = follow(self, input);
@@ -487,7 +487,7 @@ static int run_path(kt_jq *self, const json_t *input, const char *json, kt_arena
 }
 
 static int run_program(kt_jq *self, const json_t *input, const char *json, kt_arena *arena,
-		       kt_pval *ret, kt_err *err)
+                       kt_pval *ret, kt_err *err)
 {
 	KT_VEC(kt_pval) results = {0};
 	int result = 0;
@@ -501,7 +501,8 @@ static int run_program(kt_jq *self, const json_t *input, const char *json, kt_ar
 		}
 		if (n >= MAX_RESULTS) {
 			jv_free(item);
-			result = KT_FAIL(err, EXHAUSTED, "'%s' gives too many results", self->query);
+			result =
+			        KT_FAIL(err, EXHAUSTED, "'%s' gives too many results", self->query);
 		} else if (jv_get_kind(item) == JV_KIND_NULL) {
 			jv_free(item);
 		} else {
@@ -535,8 +536,8 @@ int kt_jq_run(kt_jq *self, const char *json, size_t len, kt_arena *arena, kt_pva
 
 	if (input == NULL) {
 		return KT_FAIL(err, INVALID,
-			       "An error occurred when parsing JSON response body:\n'%s'", json);
+		               "An error occurred when parsing JSON response body:\n'%s'", json);
 	}
 	return self->state == NULL ? run_path(self, input, json, arena, ret, err)
-				   : run_program(self, input, json, arena, ret, err);
+	                           : run_program(self, input, json, arena, ret, err);
 }

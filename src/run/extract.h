@@ -22,6 +22,6 @@ void kt_jq_free(kt_jq *self); /* NULL allowed */
  * none left is an error, one is that value, more become a list.
  */
 int kt_jq_run(kt_jq *self, const char *json, size_t len, kt_arena *arena, kt_pval *ret,
-	      kt_err *err);
+              kt_err *err);
 
 #endif

@@ -14,26 +14,26 @@
  * (fromjson) are sorted as those of the input are.
  */
 static const char prelude[] =
-	"def _kt_sort: if type == \"object\" then . as $o | reduce keys[] as $k ({}; "
-	". + {($k): ($o[$k] | _kt_sort)}) elif type == \"array\" then map(_kt_sort) else . end; "
-	"def _kt_fromjson: fromjson; def fromjson: _kt_fromjson | _kt_sort; "
-	"def env: {}; def stderr: .; def debug(m): .; def input_filename: null; "
-	"def input: error(\"input(s)/0 is not allowed\"); def inputs: input; "
-	"def abs: if type == \"number\" and . < 0 then - . else . end; "
-	"def toarray: if type == \"array\" then . else [.] end; "
-	"def pick(f): . as $top | reduce path(f) as $p (null; "
-	"setpath($p; $top | getpath($p))); "
-	"def ltrim: sub(\"^\\\\s+\"; \"\"); def rtrim: sub(\"\\\\s+$\"; \"\"); "
-	"def trim: ltrim | rtrim; "
-	"def trimstr($s): ltrimstr($s) | rtrimstr($s); "
-	"def skip($n; f): if $n <= 0 then f else foreach f as $x "
-	"($n + 1; . - 1; if . <= 0 then $x else empty end) end; "
-	"def add(f): reduce f as $x (null; . + $x); "
-	"def have_literal_numbers: true; def have_decnum: false; "
-	"def toboolean: if type == \"boolean\" then . elif . == \"true\" then true "
-	"elif . == \"false\" then false "
-	"else error(\"toboolean cannot be applied to: \" + tojson) end; "
-	"{} as $ENV | (";
+        "def _kt_sort: if type == \"object\" then . as $o | reduce keys[] as $k ({}; "
+        ". + {($k): ($o[$k] | _kt_sort)}) elif type == \"array\" then map(_kt_sort) else . end; "
+        "def _kt_fromjson: fromjson; def fromjson: _kt_fromjson | _kt_sort; "
+        "def env: {}; def stderr: .; def debug(m): .; def input_filename: null; "
+        "def input: error(\"input(s)/0 is not allowed\"); def inputs: input; "
+        "def abs: if type == \"number\" and . < 0 then - . else . end; "
+        "def toarray: if type == \"array\" then . else [.] end; "
+        "def pick(f): . as $top | reduce path(f) as $p (null; "
+        "setpath($p; $top | getpath($p))); "
+        "def ltrim: sub(\"^\\\\s+\"; \"\"); def rtrim: sub(\"\\\\s+$\"; \"\"); "
+        "def trim: ltrim | rtrim; "
+        "def trimstr($s): ltrimstr($s) | rtrimstr($s); "
+        "def skip($n; f): if $n <= 0 then f else foreach f as $x "
+        "($n + 1; . - 1; if . <= 0 then $x else empty end) end; "
+        "def add(f): reduce f as $x (null; . + $x); "
+        "def have_literal_numbers: true; def have_decnum: false; "
+        "def toboolean: if type == \"boolean\" then . elif . == \"true\" then true "
+        "elif . == \"false\" then false "
+        "else error(\"toboolean cannot be applied to: \" + tojson) end; "
+        "{} as $ENV | (";
 
 typedef enum frame_kind {
 	FRAME_PAREN,
@@ -100,10 +100,9 @@ static int copy_string(scanner *s, kt_err *err)
 
 static int take_word(scanner *s, kt_err *err)
 {
-	static const char *const keywords[] = {"if",	 "then",   "elif", "else", "as",
-					       "and",	 "or",	   "not",  "def",  "reduce",
-					       "foreach", "try",   "catch", "label", "import",
-					       "include", "__loc__"};
+	static const char *const keywords[] = {
+	        "if",     "then",    "elif", "else",  "as",    "and",    "or",      "not",    "def",
+	        "reduce", "foreach", "try",  "catch", "label", "import", "include", "__loc__"};
 	char word[16] = "";
 	size_t len = 0;
 	bool plain = s->last != TOKEN_DOT || !s->adjacent;

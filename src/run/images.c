@@ -47,15 +47,15 @@ static void emit_images(image_run *r)
 	for (size_t i = 0; i < r->n && n < KT_ARRAY_LEN(steps); i++) {
 		if (r->jobs[i].state == IMAGE_ACTIVE) {
 			const char *text =
-				kt_arena_printf(&arena, "Validating %s", r->jobs[i].image->name);
+			        kt_arena_printf(&arena, "Validating %s", r->jobs[i].image->name);
 			steps[n++] = text != NULL ? text : "";
 		}
 	}
 	kt_emit(r->run, &(kt_run_line){.kind = KT_LINE_PROGRESS,
-				       .steps = steps,
-				       .n_steps = n,
-				       .number = (uint32_t)r->done,
-				       .total = (uint32_t)r->n});
+	                               .steps = steps,
+	                               .n_steps = n,
+	                               .number = (uint32_t)r->done,
+	                               .total = (uint32_t)r->n});
 }
 
 /* The name as the reference completes it: ":latest" where no tag is given. */
@@ -63,7 +63,7 @@ static char *full_name(const kt_plan_image *image)
 {
 	const char *slash = strrchr(image->name, '/');
 	bool tagged = strchr(slash != NULL ? slash : image->name, ':') != NULL ||
-		      strchr(image->name, '@') != NULL;
+	              strchr(image->name, '@') != NULL;
 
 	return tagged ? kt_strdup(image->name) : kt_asprintf("%s:latest", image->name);
 }
@@ -75,17 +75,17 @@ static int fetch(image_run *r, image_job *job, kt_err *err)
 	const kt_plan_image *image = job->image;
 	kt_pulled_image pulled = {0};
 	kt_pull_request request = {
-		.mode = r->run->options->image_mode,
-		.registry = image->registry,
-		.username = image->username,
-		.password = image->password,
-		.deadline = KT_NEVER,
-		.cancel = r->run->options->cancel,
+	        .mode = r->run->options->image_mode,
+	        .registry = image->registry,
+	        .username = image->username,
+	        .password = image->password,
+	        .deadline = KT_NEVER,
+	        .cancel = r->run->options->cancel,
 	};
 
 	if (image->kind == KT_PLAN_IMAGE_BUILD || image->kind == KT_PLAN_IMAGE_NIX) {
 		KT_FAIL(err, UNSUPPORTED, "building images (%s) is not supported yet",
-			image->kind == KT_PLAN_IMAGE_BUILD ? "ImageBuildSpec" : "NixBuildSpec");
+		        image->kind == KT_PLAN_IMAGE_BUILD ? "ImageBuildSpec" : "NixBuildSpec");
 		return KT_WRAP(err, "Failed to build the required image '%s'.", image->name);
 	}
 	KT_AUTO_FREE char *name = full_name(image);
@@ -158,11 +158,11 @@ static void emit_summary(image_run *r)
 	for (size_t i = 0; i < r->n; i++) {
 		const image_job *job = &r->jobs[i];
 		bool built = job->image->kind == KT_PLAN_IMAGE_BUILD ||
-			     job->image->kind == KT_PLAN_IMAGE_NIX;
+		             job->image->kind == KT_PLAN_IMAGE_NIX;
 		kt_buf_addf(&text, "\n> %s - %s", job->image->name,
-			    built	 ? "locally built"
-			    : job->pulled ? "remotely downloaded"
-					  : "locally cached");
+		            built         ? "locally built"
+		            : job->pulled ? "remotely downloaded"
+		                          : "locally cached");
 		if (job->architecture != NULL && job->architecture[0] != '\0' &&
 		    strcmp(job->architecture, HOST_ARCH) != 0) {
 			kt_buf_addf(&foreign, "\n> %s - %s", job->image->name, job->architecture);
@@ -172,9 +172,9 @@ static void emit_summary(image_run *r)
 	if (foreign.len > 0) {
 		kt_buf_clear(&text);
 		kt_buf_addf(&text,
-			    "WARNING: Container images with different architecture than "
-			    "expected(" HOST_ARCH "):%s",
-			    foreign.data);
+		            "WARNING: Container images with different architecture than "
+		            "expected(" HOST_ARCH "):%s",
+		            foreign.data);
 		kt_emit_text(r->run, KT_LINE_WARNING, kt_buf_str(&text));
 	}
 }
@@ -186,7 +186,8 @@ static void run_workers(image_run *r)
 	size_t started = 0;
 
 	while (started + 1 < KT_MIN(r->n, MAX_AT_ONCE) &&
-	       kt_thread_start(&threads[started], 1024 * 1024, "image", image_worker, r, NULL) == 0) {
+	       kt_thread_start(&threads[started], 1024 * 1024, "image", image_worker, r, NULL) ==
+	               0) {
 		started++;
 	}
 	image_worker(r);

@@ -38,9 +38,9 @@ void kt_service_log_block(kt_run_env *env, const kt_reg *reg, kt_buf *out)
 	const char *line = "===================================";
 
 	if (env->backend->ops->service_logs(env->backend, env->enclave_uuid, reg->uuid, 0, &logs,
-					    &err) < 0) {
+	                                    &err) < 0) {
 		kt_buf_addf(out, "An error occurred while getting the service logs.\n Error:%s",
-			    kt_err_message(&err, 0));
+		            kt_err_message(&err, 0));
 		return;
 	}
 	kt_buf_addf(out, "== SERVICE '%s' LOGS %s\n", reg->name, line);
@@ -59,11 +59,11 @@ static void explain_dial(port_wait *w, const kt_plan_port *port, const kt_err *d
 			kt_buf_addc(&text, *c >= 'A' && *c <= 'Z' ? (char)(*c - 'A' + 'a') : *c);
 		}
 		KT_FAIL(&w->last, UNAVAILABLE, "dial tcp %s:%u: %s", w->reg->ip,
-			(unsigned)port->number, kt_buf_str(&text));
+		        (unsigned)port->number, kt_buf_str(&text));
 		return;
 	}
 	KT_FAIL(&w->last, UNAVAILABLE, "dial tcp %s:%u: %s", w->reg->ip, (unsigned)port->number,
-		dial->code == KT_ERR_TIMEOUT ? "i/o timeout" : kt_err_root(dial));
+	        dial->code == KT_ERR_TIMEOUT ? "i/o timeout" : kt_err_root(dial));
 }
 
 /* 1 open, 0 not yet, -1 cancelled. */
@@ -78,7 +78,7 @@ static int try_port(port_wait *w, port_state *p, kt_err *err)
 		return 1; /* nothing can be asked of a datagram port */
 	}
 	if (backend->ops->dial(backend, w->env->enclave_uuid, w->ip, p->port->number, deadline,
-			       w->cancel, &fd, &dial) == 0) {
+	                       w->cancel, &fd, &dial) == 0) {
 		kt_close_ptr(&fd);
 		return 1;
 	}
@@ -97,16 +97,16 @@ static int fail_port(port_wait *w, const port_state *p, kt_err *err)
 
 	kt_buf_add_duration(&timeout, port->wait_ns);
 	KT_WRAP(&w->last,
-		"An error occurred while calling network address '%s:%u' with port protocol '%s' "
-		"and using time out '%dms'",
-		w->reg->ip, (unsigned)port->number, kt_plan_transport_name(port->transport),
-		DIAL_MS);
+	        "An error occurred while calling network address '%s:%u' with port protocol '%s' "
+	        "and using time out '%dms'",
+	        w->reg->ip, (unsigned)port->number, kt_plan_transport_name(port->transport),
+	        DIAL_MS);
 	KT_WRAP(&w->last,
-		"Unsuccessful ports check for IP '%s' and port spec '{number:%u "
-		"transportProtocol:%s}', even after '%u' retries with at most '%d' milliseconds in "
-		"between retries. Timeout '%s' has been reached",
-		w->reg->ip, (unsigned)port->number, kt_plan_transport_name(port->transport),
-		p->retries, LAST_PAUSE_MS, kt_buf_str(&timeout));
+	        "Unsuccessful ports check for IP '%s' and port spec '{number:%u "
+	        "transportProtocol:%s}', even after '%u' retries with at most '%d' milliseconds in "
+	        "between retries. Timeout '%s' has been reached",
+	        w->reg->ip, (unsigned)port->number, kt_plan_transport_name(port->transport),
+	        p->retries, LAST_PAUSE_MS, kt_buf_str(&timeout));
 	kt_err_move(err, &w->last);
 	return -1;
 }
@@ -119,12 +119,12 @@ static int fail_exited(port_wait *w, const port_state *p, kt_err *err)
 	kt_service_info info = {.exit_code = KT_EXIT_UNKNOWN};
 
 	backend->ops->service_inspect(backend, w->env->enclave_uuid, w->reg->uuid, &arena, &info,
-				      NULL);
+	                              NULL);
 	if (info.exit_code == KT_EXIT_UNKNOWN) {
 		KT_FAIL(&w->last, PRECONDITION, "the service exited with an unknown code");
 	} else {
 		KT_FAIL(&w->last, PRECONDITION, "the service exited with code %d%s", info.exit_code,
-			info.oom_killed ? " (its memory limit ended it)" : "");
+		        info.oom_killed ? " (its memory limit ended it)" : "");
 	}
 	return fail_port(w, p, err);
 }
@@ -200,7 +200,7 @@ static int wait_loop(port_wait *w, port_state *ports, size_t n, kt_err *err)
 
 /* The ports with a wait; *ret lives in the arena. */
 static int collect(const kt_plan_config *config, kt_arena *arena, port_state **ret, size_t *ret_n,
-		   kt_err *err)
+                   kt_err *err)
 {
 	port_state *ports = KT_ARENA_ARRAY(arena, port_state, config->ports.len + 1);
 	size_t n = 0;
@@ -211,7 +211,8 @@ static int collect(const kt_plan_config *config, kt_arena *arena, port_state **r
 	for (size_t i = 0; i < config->ports.len; i++) {
 		const kt_plan_port *port = &config->ports.items[i];
 		if (port->wait_ns != KT_PLAN_NO_WAIT) {
-			ports[n++] = (port_state){.port = port, .deadline = kt_now() + port->wait_ns};
+			ports[n++] =
+			        (port_state){.port = port, .deadline = kt_now() + port->wait_ns};
 		}
 	}
 	*ret = ports;
@@ -220,7 +221,7 @@ static int collect(const kt_plan_config *config, kt_arena *arena, port_state **r
 }
 
 int kt_service_wait_ports(kt_run_env *env, const kt_reg *reg, const kt_plan_config *config,
-			  const kt_cancel *cancel, kt_err *err)
+                          const kt_cancel *cancel, kt_err *err)
 {
 	KT_AUTO_ARENA kt_arena arena = KT_ARENA_INIT;
 	port_wait w = {.env = env, .reg = reg, .cancel = cancel};
@@ -230,7 +231,7 @@ int kt_service_wait_ports(kt_run_env *env, const kt_reg *reg, const kt_plan_conf
 
 	if (collect(config, &arena, &ports, &n, err) < 0 ||
 	    env->backend->ops->service_exit_fd(env->backend, env->enclave_uuid, reg->uuid, &exit_fd,
-					       err) < 0) {
+	                                       err) < 0) {
 		return -1;
 	}
 	w.exit_fd = exit_fd;
@@ -240,12 +241,15 @@ int kt_service_wait_ports(kt_run_env *env, const kt_reg *reg, const kt_plan_conf
 	if (result < 0 && !kt_cancel_fired(cancel)) {
 		KT_AUTO_BUF kt_buf logs = KT_BUF_INIT;
 		kt_service_log_block(env, reg, &logs);
-		KT_WRAP(err, "An error occurred while waiting for all TCP and UDP ports to be open");
 		KT_WRAP(err,
-			"An error occurred waiting for all TCP and UDP ports to be open for service "
-			"'%s' with private IP '%s'; this is usually due to a misconfiguration in the "
-			"service itself, so here are the logs:\n%s",
-			reg->name, reg->ip, kt_buf_str(&logs));
+		        "An error occurred while waiting for all TCP and UDP ports to be open");
+		KT_WRAP(err,
+		        "An error occurred waiting for all TCP and UDP ports to be open for "
+		        "service "
+		        "'%s' with private IP '%s'; this is usually due to a misconfiguration in "
+		        "the "
+		        "service itself, so here are the logs:\n%s",
+		        reg->name, reg->ip, kt_buf_str(&logs));
 	}
 	return result;
 }

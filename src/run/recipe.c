@@ -12,7 +12,7 @@ struct kt_recipe_runner {
 };
 
 int kt_recipe_runner_new(kt_run_env *env, const kt_plan_recipe *recipe, kt_recipe_runner **ret,
-			 kt_err *err)
+                         kt_err *err)
 {
 	kt_recipe_runner *self = kt_calloc(1, sizeof(*self));
 
@@ -43,7 +43,7 @@ void kt_recipe_runner_free(kt_recipe_runner *self)
 }
 
 static int run_extractor(kt_recipe_runner *self, size_t i, const char *json, size_t len,
-			 kt_arena *arena, kt_rt_field *ret, kt_err *err)
+                         kt_arena *arena, kt_rt_field *ret, kt_err *err)
 {
 	const kt_plan_pair *extract = &self->recipe->extract.items[i];
 	kt_jq **jq = &self->extractors[i];
@@ -51,7 +51,7 @@ static int run_extractor(kt_recipe_runner *self, size_t i, const char *json, siz
 	if ((*jq == NULL && kt_jq_new(extract->value, jq, err) < 0) ||
 	    kt_jq_run(*jq, json, len, arena, &ret->value, err) < 0) {
 		return KT_WRAP(err, "An error occurred running extractor '%s' on recipe",
-			       extract->value);
+		               extract->value);
 	}
 	ret->name = kt_arena_printf(arena, "extract.%s", extract->key);
 	return ret->name != NULL ? 0 : kt_err_nomem(err);
@@ -59,7 +59,7 @@ static int run_extractor(kt_recipe_runner *self, size_t i, const char *json, siz
 
 /* Fills fields[2…] from the recipe's extractors. */
 static int run_extractors(kt_recipe_runner *self, const char *json, size_t len, kt_arena *arena,
-			  kt_recipe_result *result, kt_err *err)
+                          kt_recipe_result *result, kt_err *err)
 {
 	for (size_t i = 0; i < self->recipe->extract.len; i++) {
 		if (run_extractor(self, i, json, len, arena, &result->fields[2 + i], err) < 0) {
@@ -74,7 +74,7 @@ static void add_extract_map(kt_buf *out, const kt_plan_pairs *extract)
 	kt_buf_adds(out, "map[");
 	for (size_t i = 0; i < extract->len; i++) {
 		kt_buf_addf(out, "%s%s:%s", i > 0 ? " " : "", extract->items[i].key,
-			    extract->items[i].value);
+		            extract->items[i].value);
 	}
 	kt_buf_addc(out, ']');
 }
@@ -92,7 +92,7 @@ static void add_argv(kt_buf *out, const kt_plan_strs *argv)
 
 /* The output reaches jq as one JSON string, quoted the way the reference quotes it. */
 static int extract_from_output(kt_recipe_runner *self, kt_arena *arena, kt_recipe_result *result,
-			       kt_err *err)
+                               kt_err *err)
 {
 	KT_AUTO_BUF kt_buf quoted = KT_BUF_INIT;
 	KT_AUTO_BUF kt_buf map = KT_BUF_INIT;
@@ -107,15 +107,15 @@ static int extract_from_output(kt_recipe_runner *self, kt_arena *arena, kt_recip
 	if (run_extractors(self, kt_buf_str(&quoted), quoted.len, arena, result, err) < 0) {
 		add_extract_map(&map, &self->recipe->extract);
 		return KT_WRAP(err,
-			       "An error occurred while running extractors '%s' on command output "
-			       "'%s'",
-			       kt_buf_str(&map), result->output);
+		               "An error occurred while running extractors '%s' on command output "
+		               "'%s'",
+		               kt_buf_str(&map), result->output);
 	}
 	return 0;
 }
 
 static int try_exec(kt_recipe_runner *self, const kt_reg *reg, kt_instant deadline,
-		    const kt_cancel *cancel, kt_arena *arena, kt_recipe_result *ret, kt_err *err)
+                    const kt_cancel *cancel, kt_arena *arena, kt_recipe_result *ret, kt_err *err)
 {
 	KT_AUTO_EXEC_RESULT kt_exec_result result = {0};
 	kt_backend *backend = self->env->backend;
@@ -129,17 +129,18 @@ static int try_exec(kt_recipe_runner *self, const kt_reg *reg, kt_instant deadli
 	if (spec.argv == NULL) {
 		return kt_err_nomem(err);
 	}
-	if (backend->ops->exec(backend, self->env->enclave_uuid, reg->uuid, &spec, &result, err) < 0) {
+	if (backend->ops->exec(backend, self->env->enclave_uuid, reg->uuid, &spec, &result, err) <
+	    0) {
 		KT_AUTO_BUF kt_buf text = KT_BUF_INIT;
 		add_argv(&text, &argv);
 		return KT_WRAP(err, "Failed to execute command '%s' on service '%s'",
-			       kt_buf_str(&text), reg->name);
+		               kt_buf_str(&text), reg->name);
 	}
 	ret->code = result.exit_code;
 	ret->fields[0] = (kt_rt_field){"code", kt_pval_int(result.exit_code)};
 	ret->fields[1].name = "output";
 	if (kt_pval_str_copy(arena, kt_buf_str(&result.output), result.output.len,
-			     &ret->fields[1].value, err) < 0) {
+	                     &ret->fields[1].value, err) < 0) {
 		return -1;
 	}
 	ret->output = ret->fields[1].value.text;
@@ -160,7 +161,7 @@ static const kt_plan_port *find_port(const kt_reg *reg, const char *id)
 }
 
 static int send_request(kt_recipe_runner *self, const kt_reg *reg, kt_service_http *request,
-			kt_arena *arena, int *ret_status, kt_buf *ret_body, kt_err *err)
+                        kt_arena *arena, int *ret_status, kt_buf *ret_body, kt_err *err)
 {
 	const kt_plan_recipe *recipe = self->recipe;
 	bool post = recipe->kind == KT_PLAN_RECIPE_POST;
@@ -168,10 +169,11 @@ static int send_request(kt_recipe_runner *self, const kt_reg *reg, kt_service_ht
 
 	if (port == NULL) {
 		/* The reference prints the service where the port belongs and the reverse. */
-		return KT_FAIL(err, NOT_FOUND,
-			       "An error occurred when getting port '%s' from service '%s' for HTTP "
-			       "request",
-			       reg->name, recipe->port_id);
+		return KT_FAIL(
+		        err, NOT_FOUND,
+		        "An error occurred when getting port '%s' from service '%s' for HTTP "
+		        "request",
+		        reg->name, recipe->port_id);
 	}
 	request->method = post ? "POST" : "GET";
 	request->port = port->number;
@@ -185,7 +187,7 @@ static int send_request(kt_recipe_runner *self, const kt_reg *reg, kt_service_ht
 }
 
 static int try_http(kt_recipe_runner *self, const kt_reg *reg, kt_instant deadline,
-		    const kt_cancel *cancel, kt_arena *arena, kt_recipe_result *ret, kt_err *err)
+                    const kt_cancel *cancel, kt_arena *arena, kt_recipe_result *ret, kt_err *err)
 {
 	KT_AUTO_BUF kt_buf body = KT_BUF_INIT;
 	kt_service_http request = {.deadline = deadline, .cancel = cancel};
@@ -193,7 +195,7 @@ static int try_http(kt_recipe_runner *self, const kt_reg *reg, kt_instant deadli
 
 	if (send_request(self, reg, &request, arena, &status, &body, err) < 0) {
 		return KT_WRAP(err, "An error occurred when running HTTP request recipe '%s'",
-			       self->recipe->text);
+		               self->recipe->text);
 	}
 	ret->code = status;
 	ret->fields[0].name = "body";
@@ -208,7 +210,7 @@ static int try_http(kt_recipe_runner *self, const kt_reg *reg, kt_instant deadli
 }
 
 int kt_recipe_try(kt_recipe_runner *self, const char *service_name, kt_instant deadline,
-		  const kt_cancel *cancel, kt_arena *arena, kt_recipe_result *ret, kt_err *err)
+                  const kt_cancel *cancel, kt_arena *arena, kt_recipe_result *ret, kt_err *err)
 {
 	kt_recipe_result result = {.len = 2 + self->recipe->extract.len};
 	kt_reg reg = {0};
@@ -221,8 +223,8 @@ int kt_recipe_try(kt_recipe_runner *self, const char *service_name, kt_instant d
 		return KT_WRAP(err, "An error occurred while getting service '%s'", service_name);
 	}
 	int rc = self->recipe->kind == KT_PLAN_RECIPE_EXEC
-			 ? try_exec(self, &reg, deadline, cancel, arena, &result, err)
-			 : try_http(self, &reg, deadline, cancel, arena, &result, err);
+	                 ? try_exec(self, &reg, deadline, cancel, arena, &result, err)
+	                 : try_http(self, &reg, deadline, cancel, arena, &result, err);
 	if (rc == 0) {
 		*ret = result;
 	}

@@ -5,10 +5,10 @@
 #include "run/run_internal.h"
 
 static kt_run_ctx make_ctx(kt_run_env *env, const kt_plan *plan, const kt_run_options *options,
-			   kt_run_emit emit, void *emit_ctx)
+                           kt_run_emit emit, void *emit_ctx)
 {
 	return (kt_run_ctx){
-		.env = env, .plan = plan, .options = options, .emit = emit, .emit_ctx = emit_ctx};
+	        .env = env, .plan = plan, .options = options, .emit = emit, .emit_ctx = emit_ctx};
 }
 
 /* A failure of ours in the middle of a run ends it in a line of the phase. */
@@ -42,7 +42,7 @@ static void validate_and_execute(kt_run_ctx *run, bool *ret_success)
 }
 
 int kt_run_plan(kt_run_env *env, const kt_plan *plan, const kt_run_options *options,
-		kt_run_emit emit, void *emit_ctx, bool *ret_success, kt_err *err)
+                kt_run_emit emit, void *emit_ctx, bool *ret_success, kt_err *err)
 {
 	kt_run_ctx run = make_ctx(env, plan, options, emit, emit_ctx);
 
@@ -80,7 +80,7 @@ static void emit_warnings(kt_run_ctx *run, const kt_plan *plan)
 }
 
 int kt_run(kt_run_env *env, const kt_plan_request *request, const kt_run_options *options,
-	   kt_run_emit emit, void *emit_ctx, bool *ret_success, kt_err *err)
+           kt_run_emit emit, void *emit_ctx, bool *ret_success, kt_err *err)
 {
 	KT_AUTO_ERR kt_err fault = KT_ERR_INIT;
 	kt_plan *plan = kt_plan_new(err);
@@ -92,7 +92,7 @@ int kt_run(kt_run_env *env, const kt_plan_request *request, const kt_run_options
 	*ret_success = false;
 	pthread_mutex_init(&run.emit_lock, NULL);
 	kt_emit_progress(&run, "interpretation", "Interpreting plan - execution will begin shortly",
-			 0, 0);
+	                 0, 0);
 	if (interpret(&run, request, plan, &fault) < 0) {
 		fail_in_line(&run, KT_LINE_INTERPRETATION_ERROR, &fault);
 	} else {

@@ -28,12 +28,12 @@ typedef struct kt_run_line {
 	const char *instruction_id; /* NULL = none */
 	const char *const *steps;   /* PROGRESS: what is going on, n_steps texts */
 	size_t n_steps;
-	uint32_t number;	 /* PROGRESS: current of total */
+	uint32_t number; /* PROGRESS: current of total */
 	uint32_t total;
-	const kt_instr *instr;	 /* INSTRUCTION */
-	const char *text;	 /* RESULT, errors, WARNING, INFO; FINISHED: output, NULL on failure */
-	int64_t duration_ns;	 /* RESULT, FINISHED */
-	bool success;		 /* FINISHED */
+	const kt_instr *instr; /* INSTRUCTION */
+	const char *text;    /* RESULT, errors, WARNING, INFO; FINISHED: output, NULL on failure */
+	int64_t duration_ns; /* RESULT, FINISHED */
+	bool success;        /* FINISHED */
 } kt_run_line;
 
 /*
@@ -44,8 +44,8 @@ typedef void (*kt_run_emit)(void *ctx, const kt_run_line *line);
 
 typedef struct kt_run_options {
 	bool dry_run;
-	bool parallel;		 /* along the dependency graph instead of one after the other */
-	int parallelism;	 /* concurrent starts inside add_services; 0 = 4 */
+	bool parallel;           /* along the dependency graph instead of one after the other */
+	int parallelism;         /* concurrent starts inside add_services; 0 = 4 */
 	kt_pull_mode image_mode; /* KT_PULL_MISSING unless asked otherwise */
 	bool no_resource_check;
 	bool non_blocking_tasks; /* run_sh and run_python leave their service */
@@ -59,18 +59,18 @@ typedef struct kt_run_options {
  * failed: that is told in lines. -1 is a failure of ours before any line was sent.
  */
 int kt_run(kt_run_env *env, const kt_plan_request *request, const kt_run_options *options,
-	   kt_run_emit emit, void *emit_ctx, bool *ret_success, kt_err *err);
+           kt_run_emit emit, void *emit_ctx, bool *ret_success, kt_err *err);
 
 /*
  * The second half: validates and executes a plan that was interpreted before. Lines from
  * "Starting validation" to the run's end, without the plan's warnings.
  */
 int kt_run_plan(kt_run_env *env, const kt_plan *plan, const kt_run_options *options,
-		kt_run_emit emit, void *emit_ctx, bool *ret_success, kt_err *err);
+                kt_run_emit emit, void *emit_ctx, bool *ret_success, kt_err *err);
 
 /* The facts of the enclave as they are now, in the arena. */
 int kt_run_env_facts(kt_run_env *env, const kt_run_options *options, kt_arena *arena,
-		     kt_plan_facts *ret, kt_err *err);
+                     kt_plan_facts *ret, kt_err *err);
 
 /* Remembers what interpretation says of services (kt_plan_service). */
 int kt_run_env_remember(kt_run_env *env, const kt_plan *plan, kt_err *err);

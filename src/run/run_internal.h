@@ -46,7 +46,7 @@ typedef struct kt_step {
 
 void kt_emit(kt_run_ctx *run, const kt_run_line *line);
 void kt_emit_progress(kt_run_ctx *run, const char *id, const char *text, size_t number,
-		      size_t total);
+                      size_t total);
 void kt_emit_text(kt_run_ctx *run, kt_line_kind kind, const char *text);
 void kt_emit_finished(kt_run_ctx *run, bool success, const char *output, int64_t duration_ns);
 /* The chain as clients get it: messages joined by "\nCaused by: ". kt_free; NULL on OOM. */
@@ -62,12 +62,11 @@ int kt_run_images(kt_run_ctx *run, kt_err *err);
 /* --- values in texts (text.c) --- */
 
 /* The text with placeholders of runtime values replaced, in the arena. */
-int kt_run_fill(kt_run_env *env, kt_arena *arena, const char *text, const char **ret,
-		kt_err *err);
-int kt_run_fill_strs(kt_run_env *env, kt_arena *arena, const kt_plan_strs *from,
-		     kt_plan_strs *ret, kt_err *err);
+int kt_run_fill(kt_run_env *env, kt_arena *arena, const char *text, const char **ret, kt_err *err);
+int kt_run_fill_strs(kt_run_env *env, kt_arena *arena, const kt_plan_strs *from, kt_plan_strs *ret,
+                     kt_err *err);
 int kt_run_fill_pairs(kt_run_env *env, kt_arena *arena, const kt_plan_pairs *from,
-		      kt_plan_pairs *ret, kt_err *err);
+                      kt_plan_pairs *ret, kt_err *err);
 /* A deep copy of a list in execve's form, NULL-terminated. NULL on OOM. */
 const char *const *kt_run_argv(kt_arena *arena, const kt_plan_strs *strs);
 /* "[0 1]": a list of codes as Go prints it. */
@@ -87,10 +86,10 @@ typedef struct kt_recipe_result {
 /* A recipe with its compiled extractors, for one or many tries. */
 typedef struct kt_recipe_runner kt_recipe_runner;
 int kt_recipe_runner_new(kt_run_env *env, const kt_plan_recipe *recipe, kt_recipe_runner **ret,
-			 kt_err *err);
+                         kt_err *err);
 void kt_recipe_runner_free(kt_recipe_runner *self);
 int kt_recipe_try(kt_recipe_runner *self, const char *service_name, kt_instant deadline,
-		  const kt_cancel *cancel, kt_arena *arena, kt_recipe_result *ret, kt_err *err);
+                  const kt_cancel *cancel, kt_arena *arena, kt_recipe_result *ret, kt_err *err);
 /* "Command returned with exit code …" or "Request had response code …". */
 void kt_recipe_describe(const kt_plan_recipe *recipe, const kt_recipe_result *result, kt_buf *out);
 void kt_describe_exec(int64_t code, const char *output, size_t len, kt_buf *out);
@@ -102,9 +101,8 @@ typedef struct kt_condition_result {
 	unsigned tries;
 	int64_t took_ns;
 } kt_condition_result;
-int kt_condition_wait(kt_run_env *env, const kt_plan_condition *condition,
-		      const char *service_name, const kt_cancel *cancel,
-		      kt_condition_result *ret, kt_err *err);
+int kt_condition_wait(kt_run_env *env, const kt_plan_condition *condition, const char *service_name,
+                      const kt_cancel *cancel, kt_condition_result *ret, kt_err *err);
 
 /* --- services (services.c, start.c, portwait.c) --- */
 
@@ -113,9 +111,9 @@ typedef struct kt_add_item {
 	const char *name; /* filled in */
 	const kt_plan_config *config;
 	const char *ref_uuid; /* NULL: no runtime values are kept (tasks) */
-	kt_reg reg;	      /* out */
-	bool update;	      /* out: it was registered before */
-	kt_err error;	      /* out, only inside a failed batch */
+	kt_reg reg;           /* out */
+	bool update;          /* out: it was registered before */
+	kt_err error;         /* out, only inside a failed batch */
 } kt_add_item;
 
 /*
@@ -124,20 +122,20 @@ typedef struct kt_add_item {
  * error of a single item is that item's; of several the batch text. Arena: results.
  */
 int kt_services_add(kt_run_env *env, kt_add_item *items, size_t n, int parallelism, bool batch,
-		    const kt_cancel *cancel, kt_arena *arena, kt_err *err);
+                    const kt_cancel *cancel, kt_arena *arena, kt_err *err);
 int kt_service_remove(kt_run_env *env, const kt_reg *reg, int64_t grace_ms, kt_err *err);
 int kt_service_stop(kt_run_env *env, const kt_reg *reg, kt_err *err);
 int kt_service_start(kt_run_env *env, const kt_reg *reg, kt_err *err);
 
 /* A configuration with runtime values and the service's own address filled in. */
-int kt_service_fill(kt_run_env *env, const kt_plan_config *config, const char *ip,
-		    kt_arena *arena, kt_plan_config **ret, kt_err *err);
+int kt_service_fill(kt_run_env *env, const kt_plan_config *config, const char *ip, kt_arena *arena,
+                    kt_plan_config **ret, kt_err *err);
 /* Starts the container of a registered service and waits for its ports. */
 int kt_service_launch(kt_run_env *env, const kt_reg *reg, const kt_plan_config *config,
-		      const kt_cancel *cancel, kt_err *err);
+                      const kt_cancel *cancel, kt_err *err);
 /* Waits until every port that says so accepts connections. */
 int kt_service_wait_ports(kt_run_env *env, const kt_reg *reg, const kt_plan_config *config,
-			  const kt_cancel *cancel, kt_err *err);
+                          const kt_cancel *cancel, kt_err *err);
 /* "== SERVICE 'x' LOGS ===…", logs, "== FINISHED SERVICE …". */
 void kt_service_log_block(kt_run_env *env, const kt_reg *reg, kt_buf *out);
 

@@ -27,14 +27,14 @@ static int register_new(kt_run_env *env, kt_add_item *item, kt_arena *arena, kt_
 		return kt_err_nomem(err);
 	}
 	if (env->backend->ops->service_reserve(env->backend, env->enclave_uuid, item->reg.uuid,
-					       item->name, &address, err) < 0) {
+	                                       item->name, &address, err) < 0) {
 		item->reg.uuid = NULL;
 		return -1;
 	}
 	inet_ntop(AF_INET, &address, ip, sizeof(ip));
 	item->reg.ip = kt_arena_strdup(arena, ip);
 	return item->reg.ip != NULL ? kt_state_put_service(env->state, &item->reg, err)
-				    : kt_err_nomem(err);
+	                            : kt_err_nomem(err);
 }
 
 /*
@@ -47,7 +47,7 @@ static int register_again(kt_run_env *env, kt_add_item *item, kt_err *err)
 
 	item->update = true;
 	if (env->backend->ops->service_reserve(env->backend, env->enclave_uuid, item->reg.uuid,
-					       item->name, &address, err) < 0) {
+	                                       item->name, &address, err) < 0) {
 		return -1;
 	}
 	item->reg.status = KT_REG_REGISTERED;
@@ -79,9 +79,10 @@ static void unregister(kt_run_env *env, const kt_reg *reg)
 		return;
 	}
 	if (env->backend->ops->service_release(env->backend, env->enclave_uuid, reg->uuid, &err) <
-		    0 ||
+	            0 ||
 	    kt_state_drop_service(env->state, reg->uuid, &err) < 0) {
-		kt_log_err(KT_LOG_WARN, LOG_PART, &err, "service '%s' could not be undone", reg->name);
+		kt_log_err(KT_LOG_WARN, LOG_PART, &err, "service '%s' could not be undone",
+		           reg->name);
 	}
 }
 
@@ -114,7 +115,7 @@ static int start_item(batch *b, kt_add_item *item, kt_err *err)
 	}
 	item->reg.status = KT_REG_STARTED;
 	return item->update ? 0
-			    : kt_state_add_identifier(env->state, item->reg.uuid, item->name, err);
+	                    : kt_state_add_identifier(env->state, item->reg.uuid, item->name, err);
 }
 
 static void *start_worker(void *arg)
@@ -162,7 +163,7 @@ static void roll_back(kt_run_env *env, kt_add_item *items, size_t n)
 			KT_AUTO_ERR kt_err err = KT_ERR_INIT;
 			if (kt_service_stop(env, &items[i].reg, &err) < 0) {
 				kt_log_err(KT_LOG_WARN, LOG_PART, &err,
-					   "service '%s' could not be stopped", items[i].name);
+				           "service '%s' could not be stopped", items[i].name);
 			}
 		}
 	}
@@ -179,7 +180,7 @@ static void add_failures(const kt_add_item *items, size_t n, bool updates, kt_bu
 		}
 		KT_AUTO_FREE char *text = kt_run_error_text(&items[i].error);
 		kt_buf_addf(out, "%s%s:%s", first ? "" : " ", items[i].name,
-			    text != NULL ? text : "");
+		            text != NULL ? text : "");
 		first = false;
 	}
 	kt_buf_addc(out, ']');
@@ -199,10 +200,10 @@ static int report_batch(const kt_add_item *items, size_t n, kt_err *err)
 	add_failures(items, n, false, &created);
 	add_failures(items, n, true, &updated);
 	return KT_FAIL(err, PRECONDITION,
-		       "Some errors occurred starting or updating the following services: '[%s]'. "
-		       "The entire batch was rolled back an no service was started. Errors were:\n"
-		       "Service creations: %s\nService Updates: %s",
-		       kt_buf_str(&names), kt_buf_str(&created), kt_buf_str(&updated));
+	               "Some errors occurred starting or updating the following services: '[%s]'. "
+	               "The entire batch was rolled back an no service was started. Errors were:\n"
+	               "Service creations: %s\nService Updates: %s",
+	               kt_buf_str(&names), kt_buf_str(&created), kt_buf_str(&updated));
 }
 
 static void release_errors(kt_add_item *items, size_t n)
@@ -227,7 +228,7 @@ static void updates_first(kt_add_item *items, size_t n)
 }
 
 int kt_services_add(kt_run_env *env, kt_add_item *items, size_t n, int parallelism, bool batch_text,
-		    const kt_cancel *cancel, kt_arena *arena, kt_err *err)
+                    const kt_cancel *cancel, kt_arena *arena, kt_err *err)
 {
 	batch b = {.env = env, .items = items, .n = n, .cancel = cancel};
 	bool failed = false;
@@ -259,8 +260,8 @@ int kt_service_remove(kt_run_env *env, const kt_reg *reg, int64_t grace_ms, kt_e
 {
 	kt_backend *backend = env->backend;
 
-	if (grace_ms > 0 && backend->ops->service_stop(backend, env->enclave_uuid, reg->uuid, grace_ms,
-						       err) < 0) {
+	if (grace_ms > 0 &&
+	    backend->ops->service_stop(backend, env->enclave_uuid, reg->uuid, grace_ms, err) < 0) {
 		if (err != NULL && err->code != KT_ERR_NOT_FOUND) {
 			return -1;
 		}
@@ -278,7 +279,7 @@ int kt_service_stop(kt_run_env *env, const kt_reg *reg, kt_err *err)
 	KT_AUTO_ERR kt_err stopped = KT_ERR_INIT;
 
 	if (backend->ops->service_stop(backend, env->enclave_uuid, reg->uuid,
-				       KT_SERVICE_STOP_GRACE_MS, &stopped) < 0 &&
+	                               KT_SERVICE_STOP_GRACE_MS, &stopped) < 0 &&
 	    stopped.code != KT_ERR_NOT_FOUND) {
 		kt_err_move(err, &stopped);
 		return -1;
@@ -295,7 +296,7 @@ int kt_service_start(kt_run_env *env, const kt_reg *reg, kt_err *err)
 
 	/* Running already is what was asked for. */
 	if (backend->ops->service_restart(backend, env->enclave_uuid, reg->uuid, &arena, &info,
-					  &started) < 0 &&
+	                                  &started) < 0 &&
 	    started.code != KT_ERR_PRECONDITION) {
 		kt_err_move(err, &started);
 		return -1;

@@ -12,7 +12,7 @@
 
 /* Replaces the address placeholder; the text itself when there is none. NULL on OOM. */
 static const char *put_ip(kt_arena *arena, const char *text, const char *placeholder,
-			  const char *ip)
+                          const char *ip)
 {
 	if (kt_str_empty(placeholder) || strstr(text, placeholder) == NULL) {
 		return text;
@@ -21,8 +21,8 @@ static const char *put_ip(kt_arena *arena, const char *text, const char *placeho
 	return replaced != NULL ? kt_arena_strdup(arena, replaced) : NULL;
 }
 
-static int fill_args(kt_run_env *env, const kt_plan_config *config, const char *ip,
-		     kt_arena *arena, kt_plan_strs *args, kt_err *err)
+static int fill_args(kt_run_env *env, const kt_plan_config *config, const char *ip, kt_arena *arena,
+                     kt_plan_strs *args, kt_err *err)
 {
 	kt_plan_strs filled = {0};
 
@@ -41,7 +41,7 @@ static int fill_args(kt_run_env *env, const kt_plan_config *config, const char *
 }
 
 static int fill_env(kt_run_env *env, const kt_plan_config *config, const char *ip, kt_arena *arena,
-		    kt_plan_pairs *vars, kt_err *err)
+                    kt_plan_pairs *vars, kt_err *err)
 {
 	kt_plan_pairs filled = {0};
 
@@ -59,8 +59,8 @@ static int fill_env(kt_run_env *env, const kt_plan_config *config, const char *i
 	return 0;
 }
 
-int kt_service_fill(kt_run_env *env, const kt_plan_config *config, const char *ip,
-		    kt_arena *arena, kt_plan_config **ret, kt_err *err)
+int kt_service_fill(kt_run_env *env, const kt_plan_config *config, const char *ip, kt_arena *arena,
+                    kt_plan_config **ret, kt_err *err)
 {
 	kt_plan_config *filled = KT_ARENA_NEW(arena, kt_plan_config);
 
@@ -95,7 +95,7 @@ static kt_protocol to_protocol(kt_plan_transport transport)
 }
 
 static int set_ports(const kt_plan_config *config, kt_arena *arena, kt_service_spec *spec,
-		     kt_err *err)
+                     kt_err *err)
 {
 	kt_port_spec *ports = KT_ARENA_ARRAY(arena, kt_port_spec, config->ports.len + 1);
 
@@ -105,9 +105,9 @@ static int set_ports(const kt_plan_config *config, kt_arena *arena, kt_service_s
 	for (size_t i = 0; i < config->ports.len; i++) {
 		const kt_plan_port *port = &config->ports.items[i];
 		ports[i] = (kt_port_spec){.id = port->id,
-					  .number = port->number,
-					  .protocol = to_protocol(port->transport),
-					  .app_protocol = port->app_protocol};
+		                          .number = port->number,
+		                          .protocol = to_protocol(port->transport),
+		                          .app_protocol = port->app_protocol};
 	}
 	for (size_t i = 0; i < config->public_ports.len; i++) {
 		const kt_plan_port *public = &config->public_ports.items[i];
@@ -117,13 +117,14 @@ static int set_ports(const kt_plan_config *config, kt_arena *arena, kt_service_s
 		}
 		if (j == config->ports.len) {
 			KT_FAIL(err, INVALID,
-				"Expected to receive private port with ID '%s' bound for public "
-				"port number '%u', but it was not found",
-				public->id, (unsigned)public->number);
-			return KT_WRAP(err,
-				       "Private and public ports for service with UUID '%s' are not "
-				       "one to one.",
-				       spec->uuid);
+			        "Expected to receive private port with ID '%s' bound for public "
+			        "port number '%u', but it was not found",
+			        public->id, (unsigned)public->number);
+			return KT_WRAP(
+			        err,
+			        "Private and public ports for service with UUID '%s' are not "
+			        "one to one.",
+			        spec->uuid);
 		}
 		ports[j].public_number = public->number;
 	}
@@ -134,7 +135,7 @@ static int set_ports(const kt_plan_config *config, kt_arena *arena, kt_service_s
 
 /* Looks the mounted artifacts up; every mount of several artifacts gives several rows. */
 static int set_files(kt_run_env *env, const kt_plan_config *config, kt_arena *arena,
-		     kt_service_spec *spec, kt_err *err)
+                     kt_service_spec *spec, kt_err *err)
 {
 	size_t n_files = 0;
 
@@ -150,7 +151,7 @@ static int set_files(kt_run_env *env, const kt_plan_config *config, kt_arena *ar
 		const kt_plan_mount *mount = &config->files.items[i];
 		if (mount->persistent_key != NULL) {
 			dirs[spec->persistent_len++] = (kt_persistent_dir){
-				mount->path, mount->persistent_key, (uint64_t)mount->size_bytes};
+			        mount->path, mount->persistent_key, (uint64_t)mount->size_bytes};
 			continue;
 		}
 		for (size_t j = 0; j < mount->artifacts.len; j++) {
@@ -159,13 +160,13 @@ static int set_files(kt_run_env *env, const kt_plan_config *config, kt_arena *ar
 			int found = kt_artifacts_find(env->artifacts, name, &artifact, err);
 			if (found <= 0) {
 				return found < 0 ? -1
-						 : KT_FAIL(err, NOT_FOUND,
-							   "Files artifact '%s', mounted at '%s', "
-							   "does not exist in this enclave",
-							   name, mount->path);
+				                 : KT_FAIL(err, NOT_FOUND,
+				                           "Files artifact '%s', mounted at '%s', "
+				                           "does not exist in this enclave",
+				                           name, mount->path);
 			}
 			files[spec->files_len++] = (kt_file_mount){
-				mount->path, kt_arena_strdup(arena, artifact.dir), name};
+			        mount->path, kt_arena_strdup(arena, artifact.dir), name};
 		}
 	}
 	spec->files = files;
@@ -174,7 +175,7 @@ static int set_files(kt_run_env *env, const kt_plan_config *config, kt_arena *ar
 }
 
 static int set_lists(const kt_plan_config *config, kt_arena *arena, kt_service_spec *spec,
-		     kt_err *err)
+                     kt_err *err)
 {
 	kt_bind_mount *binds = KT_ARENA_ARRAY(arena, kt_bind_mount, config->bind_mounts.len + 1);
 	kt_ulimit *ulimits = KT_ARENA_ARRAY(arena, kt_ulimit, config->gpu.n_ulimits + 1);
@@ -193,7 +194,7 @@ static int set_lists(const kt_plan_config *config, kt_arena *arena, kt_service_s
 	}
 	for (size_t i = 0; i < config->bind_mounts.len; i++) {
 		binds[i] = (kt_bind_mount){config->bind_mounts.items[i].key,
-					   config->bind_mounts.items[i].value};
+		                           config->bind_mounts.items[i].value};
 	}
 	for (size_t i = 0; i < config->gpu.n_ulimits; i++) {
 		ulimits[i] = (kt_ulimit){config->gpu.ulimits[i].name, config->gpu.ulimits[i].value};
@@ -206,16 +207,17 @@ static int set_lists(const kt_plan_config *config, kt_arena *arena, kt_service_s
 }
 
 static int set_commands(const kt_plan_config *config, kt_arena *arena, kt_service_spec *spec,
-			kt_err *err)
+                        kt_err *err)
 {
 	const kt_plan_user *user = &config->user;
 
 	spec->entrypoint = config->has_entrypoint ? kt_run_argv(arena, &config->entrypoint) : NULL;
 	spec->cmd = config->has_cmd ? kt_run_argv(arena, &config->cmd) : NULL;
 	if (user->set) {
-		spec->user = user->has_gid ? kt_arena_printf(arena, "%lld:%lld", (long long)user->uid,
-							     (long long)user->gid)
-					   : kt_arena_printf(arena, "%lld", (long long)user->uid);
+		spec->user = user->has_gid
+		                     ? kt_arena_printf(arena, "%lld:%lld", (long long)user->uid,
+		                                       (long long)user->gid)
+		                     : kt_arena_printf(arena, "%lld", (long long)user->uid);
 	}
 	if ((config->has_entrypoint && spec->entrypoint == NULL) ||
 	    (config->has_cmd && spec->cmd == NULL) || (user->set && spec->user == NULL)) {
@@ -225,26 +227,26 @@ static int set_commands(const kt_plan_config *config, kt_arena *arena, kt_servic
 }
 
 static int make_spec(kt_run_env *env, const kt_reg *reg, const kt_plan_config *config,
-		     kt_arena *arena, kt_service_spec *spec, kt_err *err)
+                     kt_arena *arena, kt_service_spec *spec, kt_err *err)
 {
 	*spec = (kt_service_spec){
-		.uuid = reg->uuid,
-		.name = reg->name,
-		.image = config->image.name,
-		.publish_udp = config->publish_udp,
-		.cpu_millis = (uint32_t)config->max_cpu_millis,
-		.memory_mb = (uint32_t)config->max_memory_mb,
-		.min_cpu_millis = (uint32_t)config->min_cpu_millis,
-		.min_memory_mb = (uint32_t)config->min_memory_mb,
-		.shm_bytes = config->gpu.shm_size_mb * 1024 * 1024,
-		.privileged = config->privileged,
-		.host_pid = config->host_pid_namespace,
-		.tini = config->tini_enabled,
-		.tty = config->tty_enabled,
-		.restart_always = env->production,
-		.gpu = {.count = config->gpu.count,
-			.driver = config->gpu.docker_driver,
-			.k8s_resource = config->gpu.kubernetes_driver},
+	        .uuid = reg->uuid,
+	        .name = reg->name,
+	        .image = config->image.name,
+	        .publish_udp = config->publish_udp,
+	        .cpu_millis = (uint32_t)config->max_cpu_millis,
+	        .memory_mb = (uint32_t)config->max_memory_mb,
+	        .min_cpu_millis = (uint32_t)config->min_cpu_millis,
+	        .min_memory_mb = (uint32_t)config->min_memory_mb,
+	        .shm_bytes = config->gpu.shm_size_mb * 1024 * 1024,
+	        .privileged = config->privileged,
+	        .host_pid = config->host_pid_namespace,
+	        .tini = config->tini_enabled,
+	        .tty = config->tty_enabled,
+	        .restart_always = env->production,
+	        .gpu = {.count = config->gpu.count,
+	                .driver = config->gpu.docker_driver,
+	                .k8s_resource = config->gpu.kubernetes_driver},
 	};
 	if (config->gpu.device_ids.len > 0) {
 		spec->gpu.device_ids = kt_run_argv(arena, &config->gpu.device_ids);
@@ -271,14 +273,14 @@ static bool waits_for_ports(const kt_plan_config *config)
 
 /* A service that dies with an error at once is reported with its log. */
 static int check_early_death(kt_run_env *env, const kt_reg *reg, const kt_plan_config *config,
-			     const kt_cancel *cancel, kt_err *err)
+                             const kt_cancel *cancel, kt_err *err)
 {
 	KT_AUTO_BUF kt_buf logs = KT_BUF_MAX(1024 * 1024);
 	KT_AUTO_ERR kt_err waited = KT_ERR_INIT;
 	int code = 0;
 
 	if (kt_backend_wait_exit(env->backend, env->enclave_uuid, reg->uuid,
-				 kt_after_ms(EARLY_DEATH_MS), cancel, &code, &waited) < 0) {
+	                         kt_after_ms(EARLY_DEATH_MS), cancel, &code, &waited) < 0) {
 		if (waited.code == KT_ERR_TIMEOUT) {
 			return 0;
 		}
@@ -290,18 +292,19 @@ static int check_early_death(kt_run_env *env, const kt_reg *reg, const kt_plan_c
 	}
 	env->backend->ops->service_logs(env->backend, env->enclave_uuid, reg->uuid, 0, &logs, NULL);
 	KT_FAIL(err, PRECONDITION, "the service exited with code %d", code);
-	return KT_WRAP(err,
-		       "Container '%s--%s' (with image '%s') die with a non zero exit code rapidly "
-		       "after it was started. This likely indicates a misconfiguration with how the "
-		       "container was started. Container should either exit gracefully or keep "
-		       "running for Kurtosis to consider it in a good state; logs are below:"
-		       "\n--------------------- CONTAINER LOGS -----------------------\n%s\n"
-		       "------------------- END CONTAINER LOGS --------------------",
-		       reg->name, reg->uuid, config->image.name, kt_buf_str(&logs));
+	return KT_WRAP(
+	        err,
+	        "Container '%s--%s' (with image '%s') die with a non zero exit code rapidly "
+	        "after it was started. This likely indicates a misconfiguration with how the "
+	        "container was started. Container should either exit gracefully or keep "
+	        "running for Kurtosis to consider it in a good state; logs are below:"
+	        "\n--------------------- CONTAINER LOGS -----------------------\n%s\n"
+	        "------------------- END CONTAINER LOGS --------------------",
+	        reg->name, reg->uuid, config->image.name, kt_buf_str(&logs));
 }
 
 int kt_service_launch(kt_run_env *env, const kt_reg *reg, const kt_plan_config *config,
-		      const kt_cancel *cancel, kt_err *err)
+                      const kt_cancel *cancel, kt_err *err)
 {
 	KT_AUTO_ARENA kt_arena arena = KT_ARENA_INIT;
 	kt_service_spec spec = {0};
@@ -309,9 +312,9 @@ int kt_service_launch(kt_run_env *env, const kt_reg *reg, const kt_plan_config *
 
 	if (make_spec(env, reg, config, &arena, &spec, err) < 0 ||
 	    env->backend->ops->service_start(env->backend, env->enclave_uuid, &spec, cancel, &arena,
-					     &info, err) < 0) {
+	                                     &info, err) < 0) {
 		return -1;
 	}
 	return waits_for_ports(config) ? kt_service_wait_ports(env, reg, config, cancel, err)
-				       : check_early_death(env, reg, config, cancel, err);
+	                               : check_early_death(env, reg, config, cancel, err);
 }

@@ -11,27 +11,27 @@
 #define SCHEMA_VERSION 1
 
 static const char schema[] =
-	"CREATE TABLE IF NOT EXISTS services(seq INTEGER PRIMARY KEY AUTOINCREMENT,"
-	" name TEXT NOT NULL UNIQUE, uuid TEXT NOT NULL UNIQUE, ip TEXT NOT NULL,"
-	" hostname TEXT NOT NULL, status INTEGER NOT NULL, config TEXT);"
-	"CREATE TABLE IF NOT EXISTS identifiers(seq INTEGER PRIMARY KEY AUTOINCREMENT,"
-	" uuid TEXT NOT NULL, name TEXT NOT NULL);"
-	"CREATE TABLE IF NOT EXISTS vals(uuid TEXT NOT NULL, field TEXT NOT NULL, value TEXT,"
-	" PRIMARY KEY(uuid, field)) WITHOUT ROWID;"
-	"CREATE TABLE IF NOT EXISTS known(name TEXT PRIMARY KEY, ref_uuid TEXT,"
-	" value TEXT, config TEXT) WITHOUT ROWID;"
-	"CREATE TABLE IF NOT EXISTS texts(key TEXT PRIMARY KEY, value TEXT NOT NULL)"
-	" WITHOUT ROWID;"
-	"CREATE TABLE IF NOT EXISTS runs(run INTEGER PRIMARY KEY AUTOINCREMENT,"
-	" package TEXT NOT NULL, instrs INTEGER NOT NULL, started INTEGER NOT NULL,"
-	" ended INTEGER, state INTEGER NOT NULL);"
-	"CREATE TABLE IF NOT EXISTS journal(run INTEGER NOT NULL, number INTEGER NOT NULL,"
-	" uuid TEXT NOT NULL, text TEXT NOT NULL, started INTEGER NOT NULL, ended INTEGER,"
-	" error TEXT, PRIMARY KEY(run, number)) WITHOUT ROWID;";
+        "CREATE TABLE IF NOT EXISTS services(seq INTEGER PRIMARY KEY AUTOINCREMENT,"
+        " name TEXT NOT NULL UNIQUE, uuid TEXT NOT NULL UNIQUE, ip TEXT NOT NULL,"
+        " hostname TEXT NOT NULL, status INTEGER NOT NULL, config TEXT);"
+        "CREATE TABLE IF NOT EXISTS identifiers(seq INTEGER PRIMARY KEY AUTOINCREMENT,"
+        " uuid TEXT NOT NULL, name TEXT NOT NULL);"
+        "CREATE TABLE IF NOT EXISTS vals(uuid TEXT NOT NULL, field TEXT NOT NULL, value TEXT,"
+        " PRIMARY KEY(uuid, field)) WITHOUT ROWID;"
+        "CREATE TABLE IF NOT EXISTS known(name TEXT PRIMARY KEY, ref_uuid TEXT,"
+        " value TEXT, config TEXT) WITHOUT ROWID;"
+        "CREATE TABLE IF NOT EXISTS texts(key TEXT PRIMARY KEY, value TEXT NOT NULL)"
+        " WITHOUT ROWID;"
+        "CREATE TABLE IF NOT EXISTS runs(run INTEGER PRIMARY KEY AUTOINCREMENT,"
+        " package TEXT NOT NULL, instrs INTEGER NOT NULL, started INTEGER NOT NULL,"
+        " ended INTEGER, state INTEGER NOT NULL);"
+        "CREATE TABLE IF NOT EXISTS journal(run INTEGER NOT NULL, number INTEGER NOT NULL,"
+        " uuid TEXT NOT NULL, text TEXT NOT NULL, started INTEGER NOT NULL, ended INTEGER,"
+        " error TEXT, PRIMARY KEY(run, number)) WITHOUT ROWID;";
 
 static const char *const sql[] = {
 #define KT_SQL_TEXT(name, text) [KT_SQL_##name] = text,
-	KT_SQL_TABLE(KT_SQL_TEXT)
+        KT_SQL_TABLE(KT_SQL_TEXT)
 #undef KT_SQL_TEXT
 };
 
@@ -46,18 +46,17 @@ static int db_fail(kt_state *self, kt_err *err)
 	}
 	if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB) {
 		KT_FAIL(err, CORRUPT, "the enclave's database '%s' is damaged: %s", self->path,
-			sqlite3_errmsg(self->db));
+		        sqlite3_errmsg(self->db));
 		kt_err_hint(err, "remove the enclave and create it again");
 		return -1;
 	}
 	return KT_FAIL(err, IO, "the enclave's database '%s' cannot be used: %s", self->path,
-		       sqlite3_errmsg(self->db));
+	               sqlite3_errmsg(self->db));
 }
 
 static int run_sql(kt_state *self, const char *text, kt_err *err)
 {
-	return sqlite3_exec(self->db, text, NULL, NULL, NULL) == SQLITE_OK ? 0
-									    : db_fail(self, err);
+	return sqlite3_exec(self->db, text, NULL, NULL, NULL) == SQLITE_OK ? 0 : db_fail(self, err);
 }
 
 static int check_version(kt_state *self, kt_err *err)
@@ -77,8 +76,8 @@ static int check_version(kt_state *self, kt_err *err)
 	}
 	if (version > SCHEMA_VERSION) {
 		return KT_FAIL(err, UNSUPPORTED,
-			       "the enclave's database '%s' was written by a newer version",
-			       self->path);
+		               "the enclave's database '%s' was written by a newer version",
+		               self->path);
 	}
 	return 0;
 }
@@ -107,7 +106,7 @@ kt_state *kt_state_open(const char *path, kt_err *err)
 	int rc = sqlite3_open_v2(path, &self->db, flags, NULL);
 	if (rc != SQLITE_OK) {
 		KT_FAIL(err, IO, "the enclave's database '%s' cannot be opened: %s", path,
-			self->db != NULL ? sqlite3_errmsg(self->db) : sqlite3_errstr(rc));
+		        self->db != NULL ? sqlite3_errmsg(self->db) : sqlite3_errstr(rc));
 		kt_state_close(self);
 		return NULL;
 	}
@@ -137,7 +136,7 @@ sqlite3_stmt *kt_state_stmt(kt_state *self, kt_sql which, kt_err *err)
 	sqlite3_stmt **stmt = &self->stmts[which];
 
 	if (*stmt == NULL && sqlite3_prepare_v3(self->db, sql[which], -1, SQLITE_PREPARE_PERSISTENT,
-						stmt, NULL) != SQLITE_OK) {
+	                                        stmt, NULL) != SQLITE_OK) {
 		db_fail(self, err);
 		return NULL;
 	}
@@ -192,7 +191,7 @@ int kt_state_column(sqlite3_stmt *stmt, int column, kt_arena *arena, const char 
 
 /* A column with a configuration; *ret NULL for NULL. */
 static int config_column(sqlite3_stmt *stmt, int column, kt_arena *arena,
-			 const kt_plan_config **ret, kt_err *err)
+                         const kt_plan_config **ret, kt_err *err)
 {
 	const char *text = (const char *)sqlite3_column_text(stmt, column);
 	kt_plan_config *config = NULL;
@@ -202,7 +201,7 @@ static int config_column(sqlite3_stmt *stmt, int column, kt_arena *arena,
 		return 0;
 	}
 	if (kt_config_decode(arena, text, (size_t)sqlite3_column_bytes(stmt, column), &config,
-			     err) < 0) {
+	                     err) < 0) {
 		return -1;
 	}
 	*ret = config;
@@ -268,7 +267,7 @@ int kt_state_drop_service(kt_state *self, const char *uuid, kt_err *err)
 }
 
 int kt_state_find_service(kt_state *self, const char *identifier, kt_arena *arena, kt_reg *ret,
-			  kt_err *err)
+                          kt_err *err)
 {
 	kt_reg reg = {0};
 
@@ -291,7 +290,7 @@ int kt_state_find_service(kt_state *self, const char *identifier, kt_arena *aren
 
 /* Rows collected into a vector are moved to the arena, so that the caller frees nothing. */
 static int to_arena(kt_arena *arena, const void *items, size_t len, size_t size, void **ret,
-		    kt_err *err)
+                    kt_err *err)
 {
 	void *copy = kt_arena_alloc(arena, kt_arena_product(len + 1, size));
 
@@ -329,7 +328,7 @@ int kt_state_list_services(kt_state *self, kt_arena *arena, kt_reg_list *ret, kt
 	sqlite3_reset(stmt);
 	if (result == 0) {
 		result = to_arena(arena, regs.items, regs.len, sizeof(kt_reg), (void **)&ret->items,
-				  err);
+		                  err);
 		ret->len = regs.len;
 	}
 	kt_vec_deinit(&regs);
@@ -374,7 +373,7 @@ int kt_state_list_identifiers(kt_state *self, kt_arena *arena, kt_identifiers *r
 	sqlite3_reset(stmt);
 	if (result == 0) {
 		result = to_arena(arena, rows.items, rows.len, sizeof(kt_identifier),
-				  (void **)&ret->items, err);
+		                  (void **)&ret->items, err);
 		ret->len = rows.len;
 	}
 	kt_vec_deinit(&rows);
@@ -436,7 +435,7 @@ int kt_state_list_known(kt_state *self, kt_arena *arena, kt_known_services *ret,
 	sqlite3_reset(stmt);
 	if (result == 0) {
 		result = to_arena(arena, rows.items, rows.len, sizeof(kt_known_service),
-				  (void **)&ret->items, err);
+		                  (void **)&ret->items, err);
 		ret->len = rows.len;
 	}
 	kt_vec_deinit(&rows);

@@ -46,7 +46,7 @@ int kt_state_set_status(kt_state *self, const char *uuid, kt_reg_status status, 
 int kt_state_drop_service(kt_state *self, const char *uuid, kt_err *err);
 /* By full uuid, then short uuid, then name. 1 found, 0 not found, -1. */
 int kt_state_find_service(kt_state *self, const char *identifier, kt_arena *arena, kt_reg *ret,
-			  kt_err *err);
+                          kt_err *err);
 int kt_state_list_services(kt_state *self, kt_arena *arena, kt_reg_list *ret, kt_err *err);
 
 typedef struct kt_identifier {
@@ -71,12 +71,12 @@ typedef struct kt_rt_field {
 
 /* Sets all fields of one id, replacing what was there. */
 int kt_state_put_values(kt_state *self, const char *uuid, const kt_rt_field *fields, size_t len,
-			kt_err *err);
+                        kt_err *err);
 /* Remembers that an id exists without a value yet. */
 int kt_state_reserve_values(kt_state *self, const char *uuid, kt_err *err);
 /* The value, or INVALID with the text that users see for an unknown id or field. */
 int kt_state_get_value(kt_state *self, const char *uuid, const char *field, kt_arena *arena,
-		       kt_pval *ret, kt_err *err);
+                       kt_pval *ret, kt_err *err);
 /* A kt_ref_lookup; ctx is the kt_state. */
 int kt_state_lookup_text(void *ctx, const char *uuid, const char *field, kt_buf *out, kt_err *err);
 
@@ -84,8 +84,8 @@ int kt_state_lookup_text(void *ctx, const char *uuid, const char *field, kt_buf 
 
 typedef struct kt_known_service {
 	const char *name;
-	const char *ref_uuid;	      /* NULL = none (put: unchanged) */
-	const char *value;	      /* NULL = none */
+	const char *ref_uuid;         /* NULL = none (put: unchanged) */
+	const char *value;            /* NULL = none */
 	const kt_plan_config *config; /* NULL = none */
 } kt_known_service;
 
@@ -103,15 +103,15 @@ int kt_state_list_known(kt_state *self, kt_arena *arena, kt_known_services *ret,
 int kt_state_put_text(kt_state *self, const char *key, const char *text, kt_err *err);
 /* *ret is NULL when there is none. */
 int kt_state_get_text(kt_state *self, const char *key, kt_arena *arena, const char **ret,
-		      kt_err *err);
+                      kt_err *err);
 
 /* --- the journal --- */
 
 int kt_state_run_begin(kt_state *self, const char *package_id, size_t n_instrs, int64_t *ret_run,
-		       kt_err *err);
+                       kt_err *err);
 int kt_state_run_end(kt_state *self, int64_t run, bool success, kt_err *err);
 int kt_state_instr_begin(kt_state *self, int64_t run, size_t number, const char *uuid,
-			 const char *text, kt_err *err);
+                         const char *text, kt_err *err);
 /* error NULL = success. */
 int kt_state_instr_end(kt_state *self, int64_t run, size_t number, const char *error, kt_err *err);
 /* Instructions of the newest run that were begun and not ended (the process died in them). */

@@ -10,8 +10,8 @@
 /* Every statement, prepared on first use. */
 #define KT_SQL_TABLE(X)                                                                            \
 	X(PUT_SERVICE, "INSERT INTO services(name, uuid, ip, hostname, status, config) "           \
-		       "VALUES(?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT(name) DO UPDATE SET "           \
-		       "uuid=?2, ip=?3, hostname=?4, status=?5, config=coalesce(?6, config)")      \
+	               "VALUES(?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT(name) DO UPDATE SET "           \
+	               "uuid=?2, ip=?3, hostname=?4, status=?5, config=coalesce(?6, config)")      \
 	X(SET_STATUS, "UPDATE services SET status=?2 WHERE uuid=?1")                               \
 	X(DROP_SERVICE, "DELETE FROM services WHERE uuid=?1")                                      \
 	X(FIND_SERVICE,                                                                            \
@@ -28,18 +28,18 @@
 	X(GET_VALUE, "SELECT value FROM vals WHERE uuid=?1 AND field=?2")                          \
 	X(COUNT_VALUES, "SELECT count(*), count(value) FROM vals WHERE uuid=?1")                   \
 	X(PUT_KNOWN, "INSERT INTO known(name, ref_uuid, value, config) VALUES(?1, ?2, ?3, ?4) "    \
-		     "ON CONFLICT(name) DO UPDATE SET ref_uuid=coalesce(?2, ref_uuid), value=?3, " \
-		     "config=coalesce(?4, config)")                                                \
+	             "ON CONFLICT(name) DO UPDATE SET ref_uuid=coalesce(?2, ref_uuid), value=?3, " \
+	             "config=coalesce(?4, config)")                                                \
 	X(LIST_KNOWN, "SELECT name, ref_uuid, value, config FROM known ORDER BY name")             \
 	X(PUT_TEXT, "INSERT OR REPLACE INTO texts(key, value) VALUES(?1, ?2)")                     \
 	X(GET_TEXT, "SELECT value FROM texts WHERE key=?1")                                        \
 	X(RUN_BEGIN, "INSERT INTO runs(package, instrs, started, state) VALUES(?1, ?2, ?3, 0)")    \
 	X(RUN_END, "UPDATE runs SET state=?2, ended=?3 WHERE run=?1")                              \
 	X(INSTR_BEGIN, "INSERT OR REPLACE INTO journal(run, number, uuid, text, started) "         \
-		       "VALUES(?1, ?2, ?3, ?4, ?5)")                                               \
+	               "VALUES(?1, ?2, ?3, ?4, ?5)")                                               \
 	X(INSTR_END, "UPDATE journal SET ended=?3, error=?4 WHERE run=?1 AND number=?2")           \
 	X(UNFINISHED, "SELECT count(*) FROM journal WHERE ended IS NULL AND "                      \
-		      "run=(SELECT max(run) FROM runs)")                                           \
+	              "run=(SELECT max(run) FROM runs)")                                           \
 	X(BEGIN, "BEGIN IMMEDIATE")                                                                \
 	X(COMMIT, "COMMIT")                                                                        \
 	X(ROLLBACK, "ROLLBACK")
@@ -48,7 +48,7 @@ typedef enum kt_sql {
 #define KT_SQL_ENUM(name, text) KT_SQL_##name,
 	KT_SQL_TABLE(KT_SQL_ENUM)
 #undef KT_SQL_ENUM
-	KT_SQL_COUNT
+	        KT_SQL_COUNT
 } kt_sql;
 
 struct kt_state {

@@ -36,7 +36,7 @@ static int simple(kt_state *self, kt_sql which, const char *uuid, kt_err *err)
 }
 
 int kt_state_put_values(kt_state *self, const char *uuid, const kt_rt_field *fields, size_t len,
-			kt_err *err)
+                        kt_err *err)
 {
 	KT_LOCK(&self->lock);
 	if (simple(self, KT_SQL_BEGIN, NULL, err) < 0) {
@@ -79,20 +79,21 @@ static int explain_missing(kt_state *self, const char *uuid, const char *field, 
 	set = sqlite3_column_int(stmt, 1);
 	sqlite3_reset(stmt);
 	if (rows == 0) {
-		return KT_FAIL(err, INVALID,
-			       "Recipe result value with key UUID '%s' does not exist on the recipe "
-			       "result repository",
-			       uuid);
+		return KT_FAIL(
+		        err, INVALID,
+		        "Recipe result value with key UUID '%s' does not exist on the recipe "
+		        "result repository",
+		        uuid);
 	}
 	if (set == 0) {
 		return KT_FAIL(err, INVALID, "Runtime UUID '%s' was found, but not set", uuid);
 	}
-	return KT_FAIL(err, INVALID, "An error happened getting runtime value field '%s' '%s'", uuid,
-		       field);
+	return KT_FAIL(err, INVALID, "An error happened getting runtime value field '%s' '%s'",
+	               uuid, field);
 }
 
 int kt_state_get_value(kt_state *self, const char *uuid, const char *field, kt_arena *arena,
-		       kt_pval *ret, kt_err *err)
+                       kt_pval *ret, kt_err *err)
 {
 	KT_LOCK(&self->lock);
 	sqlite3_stmt *stmt = kt_state_stmt(self, KT_SQL_GET_VALUE, err);
@@ -144,7 +145,7 @@ int kt_state_put_text(kt_state *self, const char *key, const char *text, kt_err 
 }
 
 int kt_state_get_text(kt_state *self, const char *key, kt_arena *arena, const char **ret,
-		      kt_err *err)
+                      kt_err *err)
 {
 	const char *text = NULL;
 
@@ -168,7 +169,7 @@ int kt_state_get_text(kt_state *self, const char *key, kt_arena *arena, const ch
 /* --- the journal --- */
 
 int kt_state_run_begin(kt_state *self, const char *package_id, size_t n_instrs, int64_t *ret_run,
-		       kt_err *err)
+                       kt_err *err)
 {
 	KT_LOCK(&self->lock);
 	sqlite3_stmt *stmt = kt_state_stmt(self, KT_SQL_RUN_BEGIN, err);
@@ -201,7 +202,7 @@ int kt_state_run_end(kt_state *self, int64_t run, bool success, kt_err *err)
 }
 
 int kt_state_instr_begin(kt_state *self, int64_t run, size_t number, const char *uuid,
-			 const char *text, kt_err *err)
+                         const char *text, kt_err *err)
 {
 	KT_LOCK(&self->lock);
 	sqlite3_stmt *stmt = kt_state_stmt(self, KT_SQL_INSTR_BEGIN, err);

@@ -19,8 +19,8 @@ int kt_run_fill(kt_run_env *env, kt_arena *arena, const char *text, const char *
 	return *ret != NULL ? kt_buf_check(&out, err) : kt_err_nomem(err);
 }
 
-int kt_run_fill_strs(kt_run_env *env, kt_arena *arena, const kt_plan_strs *from,
-		     kt_plan_strs *ret, kt_err *err)
+int kt_run_fill_strs(kt_run_env *env, kt_arena *arena, const kt_plan_strs *from, kt_plan_strs *ret,
+                     kt_err *err)
 {
 	const char **items = KT_ARENA_ARRAY(arena, const char *, from->len + 1);
 
@@ -37,7 +37,7 @@ int kt_run_fill_strs(kt_run_env *env, kt_arena *arena, const kt_plan_strs *from,
 }
 
 int kt_run_fill_pairs(kt_run_env *env, kt_arena *arena, const kt_plan_pairs *from,
-		      kt_plan_pairs *ret, kt_err *err)
+                      kt_plan_pairs *ret, kt_err *err)
 {
 	kt_plan_pair *items = KT_ARENA_ARRAY(arena, kt_plan_pair, from->len + 1);
 

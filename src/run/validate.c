@@ -7,7 +7,7 @@
 /* --- facts --- */
 
 static int port_ids(const kt_plan_config *config, kt_arena *arena, kt_fact_service *fact,
-		    kt_err *err)
+                    kt_err *err)
 {
 	size_t n = config != NULL ? config->ports.len : 0;
 	const char **ids = KT_ARENA_ARRAY(arena, const char *, n + 1);
@@ -90,14 +90,14 @@ static int artifact_facts(kt_run_env *env, kt_arena *arena, kt_plan_facts *ret, 
 }
 
 int kt_run_env_facts(kt_run_env *env, const kt_run_options *options, kt_arena *arena,
-		     kt_plan_facts *ret, kt_err *err)
+                     kt_plan_facts *ret, kt_err *err)
 {
 	kt_resources resources = {0};
 
 	*ret = (kt_plan_facts){
-		.cluster_type = env->backend->ops->cluster_type,
-		.privileged_allowed = options->privileged_allowed,
-		.enclave_uuid = env->enclave_uuid,
+	        .cluster_type = env->backend->ops->cluster_type,
+	        .privileged_allowed = options->privileged_allowed,
+	        .enclave_uuid = env->enclave_uuid,
 	};
 	if (service_facts(env, arena, ret, err) < 0 || artifact_facts(env, arena, ret, err) < 0) {
 		return -1;
@@ -107,7 +107,7 @@ int kt_run_env_facts(kt_run_env *env, const kt_run_options *options, kt_arena *a
 	}
 	if (env->backend->ops->resources(env->backend, &resources, err) < 0) {
 		return KT_WRAP(err, "Couldn't create validator environment as we ran into errors "
-				    "fetching information about available cpu & memory");
+		                    "fetching information about available cpu & memory");
 	}
 	ret->resources_known = resources.complete;
 	ret->free_cpu_millis = resources.cpu_millis_free;
@@ -120,9 +120,9 @@ int kt_run_env_remember(kt_run_env *env, const kt_plan *plan, kt_err *err)
 	for (size_t i = 0; i < plan->n_services; i++) {
 		const kt_plan_service *service = &plan->services[i];
 		kt_known_service known = {.name = service->name,
-					  .ref_uuid = service->ref_uuid,
-					  .value = service->value,
-					  .config = service->config};
+		                          .ref_uuid = service->ref_uuid,
+		                          .value = service->value,
+		                          .config = service->config};
 		if (kt_state_put_known(env->state, &known, err) < 0) {
 			return -1;
 		}

@@ -146,7 +146,7 @@ int kt_pval_encode(kt_buf *buf, const kt_pval *value, kt_err *err)
 
 	if (json == NULL) {
 		return KT_FAIL(err, EXHAUSTED,
-			       "a value is too large or nests too deeply to be stored");
+		               "a value is too large or nests too deeply to be stored");
 	}
 	char *text = json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY);
 	if (text == NULL) {
@@ -165,7 +165,7 @@ static int corrupt(kt_err *err)
 }
 
 static int list_from_json(kt_arena *arena, kt_pval_kind kind, const json_t *array, kt_pval *ret,
-			  kt_err *err)
+                          kt_err *err)
 {
 	size_t n = json_array_size(array);
 	kt_pval *items = KT_ARENA_ARRAY(arena, kt_pval, n + 1);
@@ -237,7 +237,7 @@ static int hex_from_json(kt_arena *arena, const char *hex, kt_pval *ret, kt_err 
 }
 
 static int tagged_from_json(kt_arena *arena, char tag, const json_t *body, kt_pval *ret,
-			    kt_err *err)
+                            kt_err *err)
 {
 	const char *text = json_string_value(body);
 	int64_t number = 0;
@@ -291,18 +291,17 @@ static int from_json(kt_arena *arena, const json_t *json, kt_pval *ret, kt_err *
 		return corrupt(err);
 	}
 	return tagged_from_json(arena, json_object_iter_key(member)[0],
-				json_object_iter_value(member), ret, err);
+	                        json_object_iter_value(member), ret, err);
 }
 
 int kt_pval_decode(kt_arena *arena, const char *text, size_t len, kt_pval *ret, kt_err *err)
 {
 	json_error_t where;
-	KT_AUTO_JSON json_t *json =
-		json_loadb(text, len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &where);
+	KT_AUTO_JSON json_t *json = json_loadb(text, len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &where);
 
 	if (json == NULL) {
 		return KT_FAIL(err, CORRUPT, "a stored runtime value cannot be read: %s",
-			       where.text);
+		               where.text);
 	}
 	return from_json(arena, json, ret, err);
 }

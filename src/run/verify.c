@@ -92,8 +92,7 @@ static relation compare_dicts(const kt_pval *a, const kt_pval *b, int depth)
 		bool found = false;
 		for (size_t j = 0; j < b->len && !found; j++) {
 			if (compare(&a->keys[i], &b->keys[j], 1) == EQUAL) {
-				relation r = compare(&a->items[i],
-						     &b->items[j], depth - 1);
+				relation r = compare(&a->items[i], &b->items[j], depth - 1);
 				if (r == INCOMPARABLE) {
 					return r;
 				}
@@ -129,8 +128,8 @@ static relation compare(const kt_pval *a, const kt_pval *b, int depth)
 	case KT_PVAL_FLOAT:
 		if (isnan(a->real) || isnan(b->real)) {
 			return isnan(a->real) && isnan(b->real) ? EQUAL
-			       : isnan(a->real)			? GREATER
-								: LESS;
+			       : isnan(a->real)                 ? GREATER
+			                                        : LESS;
 		}
 		return sign((a->real > b->real) - (a->real < b->real));
 	case KT_PVAL_STRING:
@@ -158,7 +157,7 @@ static bool ordered(const kt_pval *value)
 
 /* Fails with FORMAT filled in by texts of value and target. */
 static int fail_pair(kt_err *err, const char *what, const kt_pval *value, const char *op,
-		     const kt_pval *target)
+                     const kt_pval *target)
 {
 	KT_AUTO_BUF kt_buf left = KT_BUF_INIT;
 	KT_AUTO_BUF kt_buf right = KT_BUF_INIT;
@@ -166,13 +165,12 @@ static int fail_pair(kt_err *err, const char *what, const kt_pval *value, const 
 	kt_pval_add_repr(&left, value);
 	kt_pval_add_repr(&right, target);
 	if (op == NULL) {
-		return KT_FAIL(err, INVALID,
-			       "%s because '%s' is type '%s' and '%s' is type '%s'", what,
-			       kt_buf_str(&left), kt_pval_type(value), kt_buf_str(&right),
-			       kt_pval_type(target));
+		return KT_FAIL(err, INVALID, "%s because '%s' is type '%s' and '%s' is type '%s'",
+		               what, kt_buf_str(&left), kt_pval_type(value), kt_buf_str(&right),
+		               kt_pval_type(target));
 	}
 	return KT_FAIL(err, INVALID, "%s '%s' '%s' '%s'", what, kt_buf_str(&left), op,
-		       kt_buf_str(&right));
+	               kt_buf_str(&right));
 }
 
 static bool same_member(const kt_pval *a, const kt_pval *b)
@@ -203,7 +201,7 @@ static bool same_member(const kt_pval *a, const kt_pval *b)
 }
 
 static int check_member(const kt_pval *value, const char *op, bool want, const kt_pval *target,
-			kt_err *err)
+                        kt_err *err)
 {
 	bool found = false;
 
@@ -219,8 +217,8 @@ static int check_member(const kt_pval *value, const char *op, bool want, const k
 		KT_AUTO_BUF kt_buf text = KT_BUF_INIT;
 		kt_pval_add_repr(&text, target);
 		return KT_FAIL(err, INVALID,
-			       "Verification failed, expected an iterable object but got '%s'",
-			       kt_buf_str(&text));
+		               "Verification failed, expected an iterable object but got '%s'",
+		               kt_buf_str(&text));
 	}
 	return found == want ? 0 : fail_pair(err, "Verification failed", value, op, target);
 }

@@ -101,8 +101,10 @@ static void bad_programs(void **state)
 static void bad_input(void **state)
 {
 	(void)state;
-	expect(".a", "{not json", "!An error occurred when parsing JSON response body:\n'{not json'");
-	expect(".", "\"\\x1b\"", "!An error occurred when parsing JSON response body:\n'\"\\x1b\"'");
+	expect(".a", "{not json",
+	       "!An error occurred when parsing JSON response body:\n'{not json'");
+	expect(".", "\"\\x1b\"",
+	       "!An error occurred when parsing JSON response body:\n'\"\\x1b\"'");
 	expect(".", "", "!An error occurred when parsing JSON response body:\n''");
 }
 
@@ -119,10 +121,10 @@ static void types(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(paths),	cmocka_unit_test(nothing_found),
-		cmocka_unit_test(programs),	cmocka_unit_test(dialect),
-		cmocka_unit_test(bad_programs), cmocka_unit_test(bad_input),
-		cmocka_unit_test(types),
+	        cmocka_unit_test(paths),        cmocka_unit_test(nothing_found),
+	        cmocka_unit_test(programs),     cmocka_unit_test(dialect),
+	        cmocka_unit_test(bad_programs), cmocka_unit_test(bad_input),
+	        cmocka_unit_test(types),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -49,11 +49,11 @@ static void reopen(fixture *f)
 static void put(fixture *f, const char *name, const char *uuid, const kt_plan_config *config)
 {
 	kt_reg reg = {.name = name,
-		      .uuid = uuid,
-		      .ip = "172.16.0.5",
-		      .hostname = name,
-		      .status = KT_REG_STARTED,
-		      .config = config};
+	              .uuid = uuid,
+	              .ip = "172.16.0.5",
+	              .hostname = name,
+	              .status = KT_REG_STARTED,
+	              .config = config};
 
 	assert_int_equal(kt_state_put_service(f->db, &reg, NULL), 0);
 }
@@ -118,7 +118,7 @@ static void runtime_values(void **state)
 	fixture *f = *state;
 	KT_AUTO_BUF kt_buf out = KT_BUF_INIT;
 	kt_rt_field fields[] = {{"code", kt_pval_int(7)},
-				{"output", kt_pval_str_borrow("a\xff\n", 3)}};
+	                        {"output", kt_pval_str_borrow("a\xff\n", 3)}};
 
 	kt_state_put_values(f->db, UUID_A, fields, 2, NULL);
 	kt_state_reserve_values(f->db, UUID_B, NULL);
@@ -128,14 +128,14 @@ static void runtime_values(void **state)
 	assert_string_equal(kt_buf_str(&out), "7a\xff\n");
 	expect_missing(f, UUID_B, "code", "Runtime UUID '" UUID_B "' was found, but not set");
 	expect_missing(f, UUID_A, "none",
-		       "An error happened getting runtime value field '" UUID_A "' 'none'");
+	               "An error happened getting runtime value field '" UUID_A "' 'none'");
 	expect_missing(f, "cccccccccccccccccccccccccccccccc", "code",
-		       "Recipe result value with key UUID 'cccccccccccccccccccccccccccccccc' does "
-		       "not exist on the recipe result repository");
+	               "Recipe result value with key UUID 'cccccccccccccccccccccccccccccccc' does "
+	               "not exist on the recipe result repository");
 	/* New values replace all old ones. */
 	kt_state_put_values(f->db, UUID_A, fields, 1, NULL);
 	expect_missing(f, UUID_A, "output",
-		       "An error happened getting runtime value field '" UUID_A "' 'output'");
+	               "An error happened getting runtime value field '" UUID_A "' 'output'");
 }
 
 static void known_services(void **state)
@@ -145,9 +145,8 @@ static void known_services(void **state)
 	kt_plan_config config = {.image = {.name = "nginx"}};
 	kt_known_services list = {0};
 
-	kt_state_put_known(f->db,
-			   &(kt_known_service){"web", UUID_A, "Service(name=\"web\")", &config},
-			   NULL);
+	kt_state_put_known(
+	        f->db, &(kt_known_service){"web", UUID_A, "Service(name=\"web\")", &config}, NULL);
 	kt_state_put_known(f->db, &(kt_known_service){"web", NULL, NULL, NULL}, NULL);
 	kt_state_put_known(f->db, &(kt_known_service){"db", UUID_B, "x", NULL}, NULL);
 	reopen(f);
@@ -204,35 +203,38 @@ static void configurations(void **state)
 	const char *words[] = {"a", "b"};
 	kt_plan_pair pairs[] = {{"k", "v"}};
 	kt_plan_mount mounts[] = {{.path = "/m", .artifacts = {words, 2}},
-				  {.path = "/p", .persistent_key = "key", .size_bytes = 7}};
+	                          {.path = "/p", .persistent_key = "key", .size_bytes = 7}};
 	kt_plan_ulimit ulimits[] = {{"nofile", 9}};
 	kt_plan_toleration tolerations[] = {{"k", "Equal", "v", "NoSchedule", true, 3}};
 	kt_plan_condition ready = {.recipe = {.kind = KT_PLAN_RECIPE_GET,
-					      .port_id = "http",
-					      .endpoint = "/",
-					      .extract = {pairs, 1},
-					      .text = "T"},
-				   .field = "code",
-				   .assertion = KT_PLAN_IN,
-				   .target = kt_pval_int(200),
-				   .interval_ns = 1,
-				   .timeout_ns = 2};
+	                                      .port_id = "http",
+	                                      .endpoint = "/",
+	                                      .extract = {pairs, 1},
+	                                      .text = "T"},
+	                           .field = "code",
+	                           .assertion = KT_PLAN_IN,
+	                           .target = kt_pval_int(200),
+	                           .interval_ns = 1,
+	                           .timeout_ns = 2};
 	kt_plan_config config = {
-		.image = {.kind = KT_PLAN_IMAGE_REGISTRY, .name = "i", .registry = "r"},
-		.has_files = true,
-		.files = {mounts, 2},
-		.has_entrypoint = true,
-		.entrypoint = {words, 2},
-		.env_vars = {pairs, 1},
-		.ip_placeholder = "IP",
-		.max_cpu_millis = 1000,
-		.ready = &ready,
-		.user = {.set = true, .has_gid = true, .uid = 1, .gid = 2},
-		.tolerations = {tolerations, 1},
-		.tini_enabled = true,
-		.gpu = {.set = true, .count = -1, .device_ids = {words, 1}, .ulimits = ulimits,
-			.n_ulimits = 1},
-		.bind_mounts = {pairs, 1},
+	        .image = {.kind = KT_PLAN_IMAGE_REGISTRY, .name = "i", .registry = "r"},
+	        .has_files = true,
+	        .files = {mounts, 2},
+	        .has_entrypoint = true,
+	        .entrypoint = {words, 2},
+	        .env_vars = {pairs, 1},
+	        .ip_placeholder = "IP",
+	        .max_cpu_millis = 1000,
+	        .ready = &ready,
+	        .user = {.set = true, .has_gid = true, .uid = 1, .gid = 2},
+	        .tolerations = {tolerations, 1},
+	        .tini_enabled = true,
+	        .gpu = {.set = true,
+	                .count = -1,
+	                .device_ids = {words, 1},
+	                .ulimits = ulimits,
+	                .n_ulimits = 1},
+	        .bind_mounts = {pairs, 1},
 	};
 	kt_plan_config *back = NULL;
 
@@ -264,8 +266,8 @@ int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(registrations), TEST(identifiers), TEST(runtime_values), TEST(known_services),
-		TEST(texts),	     TEST(journal),	TEST(configurations), TEST(damaged_file),
+	        TEST(registrations), TEST(identifiers), TEST(runtime_values), TEST(known_services),
+	        TEST(texts),         TEST(journal),     TEST(configurations), TEST(damaged_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

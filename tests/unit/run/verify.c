@@ -99,7 +99,7 @@ static void membership(void **state)
 	(void)state;
 	kt_pval inner[] = {kt_pval_int(1)};
 	kt_pval items[] = {kt_pval_int(1), text("a"), kt_pval_int(INT64_C(5000000000)),
-			   list(inner, 1)};
+	                   list(inner, 1)};
 
 	check(kt_pval_int(1), KT_PLAN_IN, list(items, 4), NULL);
 	check(text("a"), KT_PLAN_IN, list(items, 4), NULL);
@@ -122,8 +122,7 @@ static void same_after_storing(kt_pval value)
 	kt_pval back = {0};
 
 	assert_int_equal(kt_pval_encode(&stored, &value, NULL), 0);
-	assert_int_equal(
-		kt_pval_decode(&arena, kt_buf_str(&stored), stored.len, &back, NULL), 0);
+	assert_int_equal(kt_pval_decode(&arena, kt_buf_str(&stored), stored.len, &back, NULL), 0);
 	assert_int_equal(back.kind, value.kind);
 	kt_pval_add_repr(&before, &value);
 	kt_pval_add_repr(&after, &back);
@@ -135,9 +134,13 @@ static void storing(void **state)
 	(void)state;
 	kt_pval big = text("123456789012345678901234567890");
 	kt_pval key = text("k\n");
-	kt_pval items[] = {kt_pval_none(), kt_pval_bool(true), kt_pval_int(INT64_MIN),
-			   kt_pval_float(0.1), text("caf\xc3\xa9"),
-			   kt_pval_str_borrow("a\0b", 3), kt_pval_str_borrow("\xff\xfe", 2)};
+	kt_pval items[] = {kt_pval_none(),
+	                   kt_pval_bool(true),
+	                   kt_pval_int(INT64_MIN),
+	                   kt_pval_float(0.1),
+	                   text("caf\xc3\xa9"),
+	                   kt_pval_str_borrow("a\0b", 3),
+	                   kt_pval_str_borrow("\xff\xfe", 2)};
 	kt_pval dict = {.kind = KT_PVAL_DICT, .keys = &key, .items = items, .len = 1};
 
 	big.kind = KT_PVAL_BIGINT;
@@ -152,16 +155,23 @@ static void storing(void **state)
 static void damaged_storage(void **state)
 {
 	(void)state;
-	static const char *const texts[] = {"",	     "{",	    "{}",	 "{\"i\":1}",
-					    "[1]",   "{\"x\":\"abc\"}", "{\"x\":\"zz\"}",
-					    "{\"q\":\"1\"}", "{\"d\":[[null]]}", "{\"i\":\"x\"}"};
+	static const char *const texts[] = {"",
+	                                    "{",
+	                                    "{}",
+	                                    "{\"i\":1}",
+	                                    "[1]",
+	                                    "{\"x\":\"abc\"}",
+	                                    "{\"x\":\"zz\"}",
+	                                    "{\"q\":\"1\"}",
+	                                    "{\"d\":[[null]]}",
+	                                    "{\"i\":\"x\"}"};
 
 	for (size_t i = 0; i < KT_ARRAY_LEN(texts); i++) {
 		KT_AUTO_ARENA kt_arena arena = KT_ARENA_INIT;
 		KT_AUTO_ERR kt_err err = KT_ERR_INIT;
 		kt_pval back = {0};
 		assert_int_equal(kt_pval_decode(&arena, texts[i], strlen(texts[i]), &back, &err),
-				 -1);
+		                 -1);
 		assert_int_equal(err.code, KT_ERR_CORRUPT);
 	}
 }
@@ -169,10 +179,10 @@ static void damaged_storage(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(scalars),   cmocka_unit_test(types_differ),
-		cmocka_unit_test(big_integers), cmocka_unit_test(lists),
-		cmocka_unit_test(unordered), cmocka_unit_test(membership),
-		cmocka_unit_test(storing),   cmocka_unit_test(damaged_storage),
+	        cmocka_unit_test(scalars),      cmocka_unit_test(types_differ),
+	        cmocka_unit_test(big_integers), cmocka_unit_test(lists),
+	        cmocka_unit_test(unordered),    cmocka_unit_test(membership),
+	        cmocka_unit_test(storing),      cmocka_unit_test(damaged_storage),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
