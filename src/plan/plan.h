@@ -27,7 +27,8 @@ typedef struct kt_fact_service {
 	size_t n_port_ids;
 	const char *ref_uuid; /* id of its runtime values, if one was ever given; else NULL */
 	const char *value;    /* what kt_plan_service.value said last; NULL = none (get_service) */
-	const kt_plan_config *config; /* last interpreted, for set_service; NULL = unknown */
+	/* Last interpreted, for set_service; must outlive the new plan. NULL = unknown. */
+	const kt_plan_config *config;
 } kt_fact_service;
 
 typedef struct kt_plan_facts {
@@ -87,6 +88,9 @@ typedef struct kt_plan_request {
 	const kt_plan_facts *facts; /* NULL = an empty enclave on docker */
 	kt_cancel *cancel;         /* stops the interpretation; may be NULL */
 	uint64_t max_steps;        /* 0 = no bound */
+	/* Says whether a template of render_templates parses (-1 = no); NULL = not looked at. */
+	int (*check_template)(void *ctx, const char *text, kt_err *err);
+	void *check_template_ctx;
 } kt_plan_request;
 
 KT_MUST_USE kt_plan *kt_plan_new(kt_err *err);

@@ -82,6 +82,7 @@ typedef struct kt_plan_image {
 	kt_plan_image_kind kind;
 	const char *name;
 	const char *registry, *username, *password; /* REGISTRY; each may be NULL */
+	const char *context_locator; /* BUILD: as written */
 	const char *context_dir;  /* BUILD, NIX: absolute path on this machine */
 	const char *build_file;   /* BUILD: absolute path of the Dockerfile */
 	const char *target_stage; /* BUILD: NULL = last */
