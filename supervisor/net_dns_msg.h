@@ -16,7 +16,13 @@
 
 enum { KT_DNS_A = 1, KT_DNS_PTR = 12, KT_DNS_AAAA = 28, KT_DNS_ANY = 255 };
 enum { KT_DNS_IN = 1 };
-enum { KT_DNS_OK = 0, KT_DNS_FORMERR = 1, KT_DNS_SERVFAIL = 2, KT_DNS_NXDOMAIN = 3, KT_DNS_NOTIMP = 4 };
+enum {
+	KT_DNS_OK = 0,
+	KT_DNS_FORMERR = 1,
+	KT_DNS_SERVFAIL = 2,
+	KT_DNS_NXDOMAIN = 3,
+	KT_DNS_NOTIMP = 4,
+};
 
 typedef struct kt_dns_question {
 	uint16_t id;

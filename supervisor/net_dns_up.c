@@ -273,7 +273,8 @@ static void on_udp(kt_sup_watch *watch, uint32_t events)
 		if (len < 0) {
 			return;
 		}
-		question *asked = len < KT_DNS_HEADER_LEN ? NULL : answered(self, (size_t)len, &from);
+		question *asked =
+			len < KT_DNS_HEADER_LEN ? NULL : answered(self, (size_t)len, &from);
 		if (asked == NULL) {
 			continue;
 		}

@@ -192,7 +192,8 @@ typedef struct kt_backend_ops {
 	int (*service_reserve)(kt_backend *self, const char *enclave, const char *uuid,
 			       const char *name, struct in_addr *ret_ip, kt_err *err);
 	/* Removes container and reservation; the logs stay until the enclave goes. Idempotent. */
-	int (*service_release)(kt_backend *self, const char *enclave, const char *uuid, kt_err *err);
+	int (*service_release)(kt_backend *self, const char *enclave, const char *uuid,
+			       kt_err *err);
 	/*
 	 * Creates the container from spec and starts it; returns when its program has been
 	 * executed and its public ports are bound (not: are answered). A container the uuid
@@ -200,7 +201,8 @@ typedef struct kt_backend_ops {
 	 * "address already in use": a public_number is taken. On failure no container stays.
 	 */
 	int (*service_start)(kt_backend *self, const char *enclave, const kt_service_spec *spec,
-			     const kt_cancel *cancel, kt_arena *arena, kt_service_info *ret, kt_err *err);
+			     const kt_cancel *cancel, kt_arena *arena, kt_service_info *ret,
+			     kt_err *err);
 	/* Starts a stopped one again: same files, address, spec. PRECONDITION if it runs. */
 	int (*service_restart)(kt_backend *self, const char *enclave, const char *uuid,
 			       kt_arena *arena, kt_service_info *ret, kt_err *err);
@@ -225,9 +227,9 @@ typedef struct kt_backend_ops {
 	int (*service_logs)(kt_backend *self, const char *enclave, const char *uuid, size_t lines,
 			    kt_buf *ret, kt_err *err);
 	/* Appends the "spec.json" of a dump: all that the backend knows, as JSON. */
-	int (*service_describe)(kt_backend *self, const char *enclave, const char *uuid, kt_buf *ret,
-				kt_err *err);
-	/* PRECONDITION: not running. A command that cannot be executed is a result, not an error. */
+	int (*service_describe)(kt_backend *self, const char *enclave, const char *uuid,
+				kt_buf *ret, kt_err *err);
+	/* PRECONDITION: not running. A command that cannot be executed is a result. */
 	int (*exec)(kt_backend *self, const char *enclave, const char *uuid,
 		    const kt_exec_spec *spec, kt_exec_result *ret, kt_err *err);
 	int (*exec_open)(kt_backend *self, const char *enclave, const char *uuid,
@@ -254,7 +256,8 @@ typedef struct kt_backend_ops {
 	/* -- images and host -- */
 	int (*image_ensure)(kt_backend *self, const kt_pull_request *request, kt_arena *arena,
 			    kt_pulled_image *ret, kt_err *err);
-	int (*image_list)(kt_backend *self, kt_arena *arena, kt_pulled_image_list *ret, kt_err *err);
+	int (*image_list)(kt_backend *self, kt_arena *arena, kt_pulled_image_list *ret,
+			  kt_err *err);
 	/* Takes an archive in OCI-layout or docker-archive form (tar, also compressed). */
 	int (*image_load)(kt_backend *self, const char *path, kt_arena *arena,
 			  kt_pulled_image_list *ret, kt_err *err);

@@ -245,7 +245,8 @@ static void test_forwards_to_the_next_server(void **state)
 	struct sockaddr_in from;
 	socklen_t from_len = sizeof(from);
 	assert_int_equal(kt_wait_fd(server, POLLIN, kt_after_ms(WAIT_MS), NULL, NULL), 0);
-	ssize_t n = recvfrom(server, answer, sizeof(answer), 0, (struct sockaddr *)&from, &from_len);
+	ssize_t n =
+		recvfrom(server, answer, sizeof(answer), 0, (struct sockaddr *)&from, &from_len);
 	assert_int_equal(n, len);
 	assert_memory_equal(answer + 2, query + 2, len - 2);
 	answer[2] |= 0x80;
@@ -472,7 +473,8 @@ static void test_udp(void **state)
 	KT_AUTO_FD int service = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	int published = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(bind(service, (struct sockaddr *)&service_at, sizeof(service_at)), 0);
-	assert_int_equal(bind(published, (struct sockaddr *)&published_at, sizeof(published_at)), 0);
+	assert_int_equal(bind(published, (struct sockaddr *)&published_at, sizeof(published_at)),
+			 0);
 	assert_int_equal(kt_sup_forward_add(self->forward, "id", published, service_at, NULL), 0);
 	go(self);
 	int clients[2];
