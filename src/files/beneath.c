@@ -69,3 +69,33 @@ int kt_beneath_open(int root, const char *path, bool as_root)
 	}
 	return (int)fd;
 }
+
+int kt_beneath_open_file(int root, const char *path)
+{
+	struct open_how how = {
+		.flags = O_RDONLY | O_NONBLOCK | O_CLOEXEC,
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+	};
+	long fd;
+	do {
+		fd = syscall(SYS_openat2, root, path, &how, sizeof(how));
+	} while (fd < 0 && errno == EAGAIN);
+	if (fd >= 0 || (errno != ENOSYS && errno != EPERM)) {
+		return (int)fd;
+	}
+	const char *slash = strrchr(path, '/');
+	char parent[4096] = "";
+	if (slash != NULL && (size_t)(slash - path) < sizeof(parent)) {
+		memcpy(parent, path, (size_t)(slash - path));
+	}
+	int dir = walk(root, parent);
+	if (dir < 0) {
+		return -1;
+	}
+	fd = openat(dir, slash != NULL ? slash + 1 : path,
+		    O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+	int saved = errno;
+	close(dir);
+	errno = saved;
+	return (int)fd;
+}

@@ -1,6 +1,6 @@
 /*
- * Opening directories beneath a directory descriptor, for this module's extraction: no path
- * leads out, whatever symbolic links lie on the way.
+ * Opening names beneath a directory descriptor, for extraction and for reading what was
+ * extracted: no path leads out, whatever symbolic links lie on the way.
  */
 #ifndef KT_FILES_BENEATH_H
 #define KT_FILES_BENEATH_H
@@ -21,5 +21,7 @@ int kt_beneath_clean(const char *name, kt_buf *ret, kt_err *err);
  * -1 with errno; ENOENT, ENOTDIR, EXDEV (leads out), ELOOP …
  */
 int kt_beneath_open(int root, const char *path, bool as_root);
+/* Opens a file for reading; links count as within root. The caller closes. -1 with errno. */
+int kt_beneath_open_file(int root, const char *path);
 
 #endif

@@ -240,8 +240,8 @@ static int set_opaque(const extraction *self, int dir, kt_err *err)
 
 /* ---- One function per type ---- */
 
-static int extract_file(extraction *self, const kt_entries *from, const kt_tar_entry *entry, int dir,
-			const char *name, kt_err *err)
+static int extract_file(extraction *self, const kt_entries *from, const kt_tar_entry *entry,
+			int dir, const char *name, kt_err *err)
 {
 	const int how = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
 	KT_AUTO_FD int fd = openat(dir, name, how, 0600);

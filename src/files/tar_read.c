@@ -7,6 +7,7 @@
 #include "base/vec.h"
 #include "files/tar_format.h"
 
+#include <ctype.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -396,7 +397,7 @@ static int parse_pax(kt_tar_reader *self, kt_err *err)
 	while (pos < len) {
 		size_t record = 0;
 		size_t i = pos;
-		for (; i < len && data[i] >= '0' && data[i] <= '9' && record <= PAX_MAX_BYTES; i++) {
+		for (; i < len && isdigit((unsigned char)data[i]) && record <= PAX_MAX_BYTES; i++) {
 			record = record * 10 + (size_t)(data[i] - '0');
 		}
 		if (i == len || data[i] != ' ' || record > len - pos || record < i - pos + 3 ||
@@ -605,7 +606,7 @@ static int open_extension(kt_tar_reader *self, const kt_tar_header *h, kt_err *e
 static int take_header(kt_tar_reader *self, const kt_tar_header *h, kt_err *err)
 {
 	char flag = h->typeflag;
-	if (flag == 'x' || flag == 'g' || flag == 'L' || flag == 'K' || flag == 'V' || flag == 'X') {
+	if (flag != '\0' && strchr("xgLKVX", flag) != NULL) {
 		if (open_extension(self, h, err) < 0) {
 			return -1;
 		}

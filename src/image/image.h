@@ -147,7 +147,10 @@ int kt_image_remove(kt_image_store *self, const char *name, bool force, kt_err *
 int kt_image_pin(kt_image_store *self, const char *owner, const kt_image *image, kt_err *err);
 int kt_image_unpin(kt_image_store *self, const char *owner, kt_err *err);
 
-/* Deletes layers and blobs that no name and no pin needs, and left-over temporary files. */
-int kt_image_gc(kt_image_store *self, uint64_t *ret_freed, kt_err *err);
+/*
+ * Deletes layers that no name and no pin needs, and left-over temporary files. Does nothing
+ * while a pull is under way anywhere.
+ */
+int kt_image_gc(kt_image_store *self, kt_err *err);
 
 #endif

@@ -66,7 +66,8 @@ static void names_are_unique_unless_replaced(void **state)
 	assert_true(first.has_md5);
 	kt_artifact_spec spec = {.name = "data"};
 	KT_AUTO_ERR kt_err err = KT_ERR_INIT;
-	assert_int_equal(kt_artifacts_add_path(self->store, &spec, self->source, 0, NULL, &err), -1);
+	assert_int_equal(
+		kt_artifacts_add_path(self->store, &spec, self->source, 0, NULL, &err), -1);
 	assert_int_equal(err.code, KT_ERR_EXISTS);
 	assert_string_equal(kt_err_root(&err), "Files artifact name 'data' has already been used");
 
@@ -199,7 +200,8 @@ static void a_missing_source_is_named(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(names_are_unique_unless_replaced, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(names_are_unique_unless_replaced, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(a_restart_keeps_them_and_drops_half_made, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(archives_go_in_and_out, set_up, tear_down),
