@@ -104,44 +104,79 @@ static int read_all(const chunk_end *end, kt_chunk_chain *chain, kt_chunk_sink s
 	}
 }
 
-/* Fills a chunk as far as the source gives, so that chunks are full but for the last. */
-static ssize_t fill(kt_chunk_source source, void *arg, uint8_t *buf, kt_err *err)
+int kt_chunk_writer_init(kt_chunk_writer *self, kt_grpc_call *call, kt_grpc_stream *stream,
+			 const char *name, kt_err *err)
 {
-	size_t len = 0;
-	while (len < KT_CHUNK_SIZE) {
-		ssize_t n = source(arg, buf + len, KT_CHUNK_SIZE - len, err);
-		if (n < 0) {
+	*self = (kt_chunk_writer){.call = call, .stream = stream, .name = name};
+	self->buffer = kt_malloc(KT_CHUNK_SIZE);
+	return self->buffer != NULL ? 0 : kt_err_nomem(err);
+}
+
+void kt_chunk_writer_deinit(kt_chunk_writer *self)
+{
+	kt_free(self->buffer);
+	self->buffer = NULL;
+}
+
+static int send_chunk(kt_chunk_writer *self, kt_err *err)
+{
+	chunk_end end = {self->call, self->stream};
+	chunk_metadata metadata = API_CONTAINER_API__DATA_CHUNK_METADATA__INIT;
+	chunk_message chunk = API_CONTAINER_API__STREAMED_DATA_CHUNK__INIT;
+	metadata.name = (char *)(uintptr_t)self->name;
+	chunk.data = (ProtobufCBinaryData){self->len, self->buffer};
+	chunk.previous_chunk_hash = self->previous;
+	chunk.metadata = &metadata;
+	if (end_send(&end, &chunk, err) < 0 ||
+	    sha1_hex(self->buffer, self->len, self->previous, err) < 0) {
+		return -1;
+	}
+	self->len = 0;
+	return 0;
+}
+
+int kt_chunk_writer_write(void *arg, const void *data, size_t len, kt_err *err)
+{
+	kt_chunk_writer *self = arg;
+	const uint8_t *bytes = data;
+	while (len > 0) {
+		size_t n = KT_MIN(len, KT_CHUNK_SIZE - self->len);
+		memcpy(self->buffer + self->len, bytes, n);
+		self->len += n;
+		bytes += n;
+		len -= n;
+		if (self->len == KT_CHUNK_SIZE && send_chunk(self, err) < 0) {
 			return -1;
 		}
-		if (n == 0) {
-			break;
-		}
-		len += (size_t)n;
 	}
-	return (ssize_t)len;
+	return 0;
+}
+
+int kt_chunk_writer_finish(kt_chunk_writer *self, kt_err *err)
+{
+	if (self->len > 0 && send_chunk(self, err) < 0) {
+		return -1;
+	}
+	return self->stream != NULL ? kt_grpc_stream_close_send(self->stream, err) : 0;
 }
 
 static int write_all(const chunk_end *end, const char *name, kt_chunk_source source, void *arg,
 		     kt_err *err)
 {
-	KT_AUTO_FREE uint8_t *buf = kt_malloc(KT_CHUNK_SIZE);
-	if (buf == NULL) {
-		return kt_err_nomem(err);
+	KT_AUTO_CHUNK_WRITER kt_chunk_writer writer = {0};
+	if (kt_chunk_writer_init(&writer, end->call, end->stream, name, err) < 0) {
+		return -1;
 	}
-	char previous[KT_SHA1_HEX_LEN + 1] = "";
-	chunk_metadata metadata = API_CONTAINER_API__DATA_CHUNK_METADATA__INIT;
-	metadata.name = (char *)(uintptr_t)name;
 	for (;;) {
-		ssize_t n = fill(source, arg, buf, err);
-		if (n <= 0) {
-			return (int)n;
+		ssize_t n = source(arg, writer.buffer + writer.len, KT_CHUNK_SIZE - writer.len, err);
+		if (n < 0) {
+			return -1;
 		}
-		chunk_message chunk = API_CONTAINER_API__STREAMED_DATA_CHUNK__INIT;
-		chunk.data = (ProtobufCBinaryData){(size_t)n, buf};
-		chunk.previous_chunk_hash = previous;
-		chunk.metadata = &metadata;
-		if (end_send(end, &chunk, err) < 0 ||
-		    sha1_hex(buf, (size_t)n, previous, err) < 0) {
+		writer.len += (size_t)n;
+		if (n == 0) {
+			return kt_chunk_writer_finish(&writer, err);
+		}
+		if (writer.len == KT_CHUNK_SIZE && send_chunk(&writer, err) < 0) {
 			return -1;
 		}
 	}
@@ -162,10 +197,7 @@ int kt_chunks_send(kt_grpc_call *call, const char *name, kt_chunk_source source,
 int kt_chunks_upload(kt_grpc_stream *stream, const char *name, kt_chunk_source source, void *arg,
 		     kt_err *err)
 {
-	if (write_all(&(chunk_end){.stream = stream}, name, source, arg, err) < 0) {
-		return -1;
-	}
-	return kt_grpc_stream_close_send(stream, err);
+	return write_all(&(chunk_end){.stream = stream}, name, source, arg, err);
 }
 
 int kt_chunks_download(kt_grpc_stream *stream, kt_chunk_chain *chain, kt_chunk_sink sink, void *arg,

@@ -26,6 +26,27 @@ typedef int (*kt_chunk_sink)(void *arg, const void *data, size_t len, kt_err *er
 /* Fills buf with up to cap bytes: the number, 0 at the end, -1 on failure. */
 typedef ssize_t (*kt_chunk_source)(void *arg, void *buf, size_t cap, kt_err *err);
 
+/*
+ * Takes a content in pieces of any size and sends it as chunks, over a call (server) or a stream
+ * (client), whichever is not NULL. kt_chunk_writer_write has the shape of a sink's function.
+ */
+typedef struct kt_chunk_writer {
+	kt_grpc_call *call;
+	kt_grpc_stream *stream;
+	const char *name; /* borrowed */
+	uint8_t *buffer;
+	size_t len;
+	char previous[KT_SHA1_HEX_LEN + 1];
+} kt_chunk_writer;
+
+#define KT_AUTO_CHUNK_WRITER KT_CLEANUP(kt_chunk_writer_deinit)
+int kt_chunk_writer_init(kt_chunk_writer *self, kt_grpc_call *call, kt_grpc_stream *stream,
+			 const char *name, kt_err *err);
+int kt_chunk_writer_write(void *self, const void *data, size_t len, kt_err *err);
+/* Sends what is left. On a stream it also half-closes. */
+int kt_chunk_writer_finish(kt_chunk_writer *self, kt_err *err);
+void kt_chunk_writer_deinit(kt_chunk_writer *self);
+
 /* Server side of an upload: reads the call's chunks to their end, checked, into sink. */
 int kt_chunks_receive(kt_grpc_call *call, kt_chunk_chain *chain, kt_chunk_sink sink, void *arg,
 		      kt_err *err);
