@@ -3,6 +3,7 @@
 
 #include "net_dns.h"
 #include "net_forward.h"
+#include "net_outbound.h"
 
 #include "backend/native/net_proto.h"
 #include "base/alloc.h"
@@ -110,6 +111,8 @@ int kt_sup_net_request(kt_sup_net *self, const kt_sup_reader *request, int *fds,
 		return publish(self, request, fds, fd_count, err);
 	case KT_NET_UNPUBLISH:
 		return unpublish(self, request, err);
+	case KT_NET_OUTBOUND:
+		return kt_sup_outbound_enable(KT_NET_UPLINK, err);
 	default:
 		return KT_FAIL(err, UNSUPPORTED, "unknown network request %u",
 			       (unsigned)request->type);

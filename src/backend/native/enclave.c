@@ -174,6 +174,7 @@ int native_enclave_destroy(kt_backend *base, const char *enclave, kt_err *err)
 	}
 	if (kt_fs_is_dir(runtime)) {
 		/* A supervisor is started if need be: it knows how to find what is left. */
+		native_outbound_stop(self, enclave);
 		KT_AUTO_SUP_CALL kt_sup_call call = {0};
 		KT_AUTO_ERR kt_err failure = KT_ERR_INIT;
 		kt_sup_call_begin(&call, KT_SUP_DESTROY);

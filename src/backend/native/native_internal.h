@@ -19,6 +19,7 @@ typedef struct native_backend {
 	kt_sup_clients *clients;
 	pthread_mutex_t lock;
 	KT_VEC(pid_t) children; /* supervisors started by this process; under lock */
+	bool outbound_warned;   /* under lock */
 } native_backend;
 
 static inline native_backend *native_of(kt_backend *self)
@@ -81,6 +82,12 @@ int native_call(native_backend *self, const char *enclave, kt_sup_call *call, kt
 int native_supervisor_start(native_backend *self, const char *enclave, kt_err *err);
 /* Collects the supervisors of ours that have exited. */
 void native_supervisors_reap(native_backend *self);
+
+/* ---- the way out (outbound.c) ----------------------------------------------------------- */
+
+/* Starts it; says once what is missing and goes on without. */
+void native_outbound_start(native_backend *self, const char *enclave);
+void native_outbound_stop(native_backend *self, const char *enclave);
 
 /* ---- published ports (publish.c) ----------------------------------------------------- */
 

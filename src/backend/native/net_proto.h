@@ -10,6 +10,15 @@
 
 #define KT_NET_RESOLV_CONF "/etc/resolv.conf"
 
+/*
+ * The way out of an enclave: an interface of its namespace with these addresses. They are
+ * link-local: nothing outside ever sees them, and no network that matters is hidden.
+ */
+#define KT_NET_UPLINK "ktup0"
+#define KT_NET_UPLINK_IP "169.254.77.2"
+#define KT_NET_UPLINK_GATEWAY "169.254.77.1"
+#define KT_NET_UPLINK_PREFIX_LEN "30"
+
 typedef enum kt_net_type {
 	/*
 	 * Descriptors: unconnected UDP and TCP sockets of the host (any mix of IPv4 and
@@ -26,8 +35,9 @@ typedef enum kt_net_type {
 	/* ID. Ends all publishing of the service; connections go on. */
 	KT_NET_UNPUBLISH = 0x102,
 	/*
-	 * Descriptor: a seqpacket socket to a helper on the host's side that opens sockets there
-	 * (see net_outbound.h). Turns the way out on. Without descriptor: off.
+	 * Services may leave the enclave: what they send outside goes through the interface
+	 * KT_NET_UPLINK, with its address. The interface itself is made by another program
+	 * (pasta), before or after.
 	 */
 	KT_NET_OUTBOUND = 0x103,
 } kt_net_type;

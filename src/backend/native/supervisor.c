@@ -269,6 +269,9 @@ int native_supervisor_start(native_backend *self, const char *enclave, kt_err *e
 	if (!no_internet && give_upstream(self, path, err) < 0) {
 		return -1;
 	}
+	if (!no_internet) {
+		native_outbound_start(self, enclave);
+	}
 	republish_all(self, enclave);
 	return 0;
 }
