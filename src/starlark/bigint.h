@@ -23,6 +23,8 @@ kt_val kt_big_shr(kt_sthread *t, kt_val a, unsigned count); /* arithmetic */
 int kt_big_cmp(kt_val a, kt_val b);                         /* -1, 0, 1 */
 int kt_int_sign(kt_val a);                                  /* -1, 0, 1 */
 uint32_t kt_big_hash(kt_val a);
+/* The value of a big int; false when it does not fit. */
+bool kt_big_to_i64(kt_val a, int64_t *ret);
 
 /* Exact comparison of an int with a float that is not NaN: -1, 0, 1. */
 int kt_int_cmp_float(kt_val a, double d);

@@ -61,6 +61,8 @@ typedef struct kt_star_options {
 	bool allow_set, allow_while, allow_recursion, allow_toplevel_control, allow_global_reassign;
 	/* Called by print(); NULL = standard output. The text has no newline. */
 	void (*print)(void *user, kt_sthread *t, const char *text, size_t len);
+	/* What follows "cannot load NAME: " when a load statement is executed. NULL: a default. */
+	const char *load_refusal;
 	void *user; /* the host's own; see kt_star_user */
 } kt_star_options;
 

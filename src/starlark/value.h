@@ -128,9 +128,8 @@ struct kt_code; /* code.h */
 typedef struct kt_function {
 	kt_obj h;
 	struct kt_code *code;
-	kt_val *defaults; /* code->ndefaults, KT_NULL for keyword-only without default */
+	kt_val *defaults; /* code->ndefaults, of the last parameters; KT_NULL: has none */
 	kt_cell **free;   /* code->nfree */
-	struct kt_unit *unit; /* the module it was compiled in */
 } kt_function;
 
 /* ---- tests and access (no checks: look at the kind first) ------------------------------ */
@@ -198,7 +197,7 @@ void kt_quote(kt_buf *out, const char *data, size_t len, bool bytes);
 kt_dict *kt_dict_alloc(kt_sthread *t, kt_kind dict_or_set, size_t expected);
 /* Lookup with the hash known. Returns the entry or NULL; equality may fail: *failed is set. */
 kt_dict_entry *kt_dict_find(kt_sthread *t, kt_dict *d, kt_val key, uint32_t hash, bool *failed);
-/* As kt_dict_set, but the messages start with "NAME: " if who is not NULL. */
+/* As kt_dict_set and for sets too (value unused): checks mutability. */
 int kt_dict_put(kt_sthread *t, kt_dict *d, kt_val key, kt_val value);
 /* Removes; *ret = the value, KT_NULL when absent. */
 int kt_dict_remove(kt_sthread *t, kt_dict *d, kt_val key, kt_val *ret);
@@ -246,6 +245,10 @@ int kt_val_attr_names(kt_sthread *t, kt_val v, kt_list *out);
 int kt_slice_bounds(kt_sthread *t, kt_val lo, kt_val hi, size_t len, size_t *ret_lo, size_t *ret_hi);
 /* An int argument that must fit an int64: "WHO: got T, want int" or out of range. */
 int kt_int_arg(kt_sthread *t, kt_val v, int64_t *ret);
+
+/* Puts "NAME: " in front of the pending error's message. KT_NULL. Idiom: return KT_NAMED(t, a); */
+kt_val kt_star_prefix(kt_sthread *t, const char *name);
+#define KT_NAMED(t, a) kt_star_prefix((t), (a)->row->name)
 
 /* ---- the library side: each in its own source, found through these ------------------------- */
 
