@@ -215,17 +215,15 @@ KT_APIC_HANDLER(run_script)
 }
 
 typedef ApiContainerApi__RunStarlarkPackageArgs package_args;
+#define CONTENT(kind)                                                                              \
+	API_CONTAINER_API__RUN_STARLARK_PACKAGE_ARGS__STARLARK_PACKAGE_CONTENT_##kind
 
 /* Decides where the package comes from; older clients may have put it into the request. */
 static int choose_source(kt_apic *apic, const package_args *args, kt_content_spec *spec,
                          kt_err *err)
 {
-	bool local = args->starlark_package_content_case ==
-	             API_CONTAINER_API__RUN_STARLARK_PACKAGE_ARGS__STARLARK_PACKAGE_CONTENT_LOCAL;
-	bool remote =
-	        args->starlark_package_content_case ==
-	                API_CONTAINER_API__RUN_STARLARK_PACKAGE_ARGS__STARLARK_PACKAGE_CONTENT_REMOTE &&
-	        args->remote;
+	bool local = args->starlark_package_content_case == CONTENT(LOCAL);
+	bool remote = args->starlark_package_content_case == CONTENT(REMOTE) && args->remote;
 
 	spec->root_id = args->package_id;
 	if (KT_OPT_HAS(args, clone_package)) {

@@ -170,8 +170,12 @@ static int set_container(const service_view *view, kt_arena *arena, info_message
 	return container_env(info->env, arena, container, err);
 }
 
+#define FILES_ENTRY(x)                                                                             \
+	api_container_api__service_info__service_dir_paths_to_files_artifacts_list_entry__##x
+
 static int set_files(const kt_plan_config *config, kt_arena *arena, info_message *ret, kt_err *err)
 {
+	const ProtobufCMessageDescriptor *type = &FILES_ENTRY(descriptor);
 	size_t n = 0;
 	NEW_MESSAGES(arena, ApiContainerApi__ServiceInfo__ServiceDirPathsToFilesArtifactsListEntry,
 	             config->files.len, items, list);
@@ -186,8 +190,7 @@ static int set_files(const kt_plan_config *config, kt_arena *arena, info_message
 		if (mount->artifacts.len == 0) {
 			continue;
 		}
-		api_container_api__service_info__service_dir_paths_to_files_artifacts_list_entry__init(
-		        &items[n]);
+		protobuf_c_message_init(type, &items[n].base);
 		api_container_api__files_artifacts_list__init(&lists[n]);
 		lists[n].files_artifacts_identifiers = (char **)(uintptr_t)mount->artifacts.items;
 		lists[n].n_files_artifacts_identifiers = mount->artifacts.len;
