@@ -1,18 +1,18 @@
 /* The lines of a run, one at a time, and the text of its errors. */
 #include "run/run_internal.h"
 
-void kt_emit(kt_run_ctx *run, const kt_run_line *line)
+void kt_line_emit(kt_run_ctx *run, const kt_run_line *line)
 {
 	KT_LOCK(&run->emit_lock);
 	run->emit(run->emit_ctx, line);
 }
 
-void kt_emit_progress(kt_run_ctx *run, const char *id, const char *text, size_t number,
+void kt_line_progress(kt_run_ctx *run, const char *id, const char *text, size_t number,
                       size_t total)
 {
 	const char *steps[] = {text};
 
-	kt_emit(run, &(kt_run_line){.kind = KT_LINE_PROGRESS,
+	kt_line_emit(run, &(kt_run_line){.kind = KT_LINE_PROGRESS,
 	                            .instruction_id = id,
 	                            .steps = steps,
 	                            .n_steps = 1,
@@ -20,14 +20,14 @@ void kt_emit_progress(kt_run_ctx *run, const char *id, const char *text, size_t 
 	                            .total = (uint32_t)total});
 }
 
-void kt_emit_text(kt_run_ctx *run, kt_line_kind kind, const char *text)
+void kt_line_text(kt_run_ctx *run, kt_line_kind kind, const char *text)
 {
-	kt_emit(run, &(kt_run_line){.kind = kind, .text = text});
+	kt_line_emit(run, &(kt_run_line){.kind = kind, .text = text});
 }
 
-void kt_emit_finished(kt_run_ctx *run, bool success, const char *output, int64_t duration_ns)
+void kt_line_finished(kt_run_ctx *run, bool success, const char *output, int64_t duration_ns)
 {
-	kt_emit(run, &(kt_run_line){.kind = KT_LINE_FINISHED,
+	kt_line_emit(run, &(kt_run_line){.kind = KT_LINE_FINISHED,
 	                            .text = output,
 	                            .success = success,
 	                            .duration_ns = duration_ns});

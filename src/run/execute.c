@@ -20,8 +20,8 @@ static void emit_instr(kt_run_ctx *run, const kt_instr *instr)
 {
 	const char *id = run->options->parallel ? instr->uuid.text : NULL;
 
-	kt_emit_progress(run, id, "Execution in progress", instr->number, run->plan->n_instrs);
-	kt_emit(run,
+	kt_line_progress(run, id, "Execution in progress", instr->number, run->plan->n_instrs);
+	kt_line_emit(run,
 	        &(kt_run_line){.kind = KT_LINE_INSTRUCTION, .instruction_id = id, .instr = instr});
 }
 
@@ -32,7 +32,7 @@ static void emit_result(kt_run_ctx *run, const kt_instr *instr, kt_buf *text, in
 		text->data[text->len] = '\0';
 		kt_buf_adds(text, "...");
 	}
-	kt_emit(run,
+	kt_line_emit(run,
 	        &(kt_run_line){.kind = KT_LINE_RESULT,
 	                       .instruction_id = run->options->parallel ? instr->uuid.text : NULL,
 	                       .text = kt_buf_str(text),
@@ -105,8 +105,8 @@ static void emit_failure(kt_run_ctx *run, const kt_err *err, int64_t duration_ns
 {
 	KT_AUTO_FREE char *text = kt_run_error_text(err);
 
-	kt_emit_text(run, KT_LINE_EXECUTION_ERROR, text != NULL ? text : "out of memory");
-	kt_emit_finished(run, false, NULL, duration_ns);
+	kt_line_text(run, KT_LINE_EXECUTION_ERROR, text != NULL ? text : "out of memory");
+	kt_line_finished(run, false, NULL, duration_ns);
 }
 
 static int execute_serial(kt_run_ctx *run, int64_t *total_ns)
@@ -144,7 +144,7 @@ static int finish(kt_run_ctx *run, int64_t total_ns)
 		emit_failure(run, &err, total_ns);
 		return 1;
 	}
-	kt_emit_finished(run, true, kt_buf_str(&output), total_ns);
+	kt_line_finished(run, true, kt_buf_str(&output), total_ns);
 	return 0;
 }
 
@@ -154,7 +154,7 @@ int kt_run_execute(kt_run_ctx *run, kt_err *err)
 	int64_t total_ns = 0;
 
 	KT_LOCK(&run->env->executing);
-	kt_emit_progress(run, "execution", "Starting execution", 0, run->plan->n_instrs);
+	kt_line_progress(run, "execution", "Starting execution", 0, run->plan->n_instrs);
 	if (!run->options->dry_run &&
 	    kt_state_run_begin(state, run->plan->package_id, run->plan->n_instrs, &run->journal,
 	                       err) < 0) {

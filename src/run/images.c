@@ -51,7 +51,7 @@ static void emit_images(image_run *r)
 			steps[n++] = text != NULL ? text : "";
 		}
 	}
-	kt_emit(r->run, &(kt_run_line){.kind = KT_LINE_PROGRESS,
+	kt_line_emit(r->run, &(kt_run_line){.kind = KT_LINE_PROGRESS,
 	                               .steps = steps,
 	                               .n_steps = n,
 	                               .number = (uint32_t)r->done,
@@ -113,7 +113,7 @@ static void report_failure(image_run *r, kt_err *err)
 	if (err->hint != NULL) {
 		kt_buf_addf(&text, "\n\t%s", err->hint);
 	}
-	kt_emit_text(r->run, KT_LINE_VALIDATION_ERROR, kt_buf_str(&text));
+	kt_line_text(r->run, KT_LINE_VALIDATION_ERROR, kt_buf_str(&text));
 	atomic_store(&r->failed, true);
 }
 
@@ -168,14 +168,14 @@ static void emit_summary(image_run *r)
 			kt_buf_addf(&foreign, "\n> %s - %s", job->image->name, job->architecture);
 		}
 	}
-	kt_emit_text(r->run, KT_LINE_INFO, kt_buf_str(&text));
+	kt_line_text(r->run, KT_LINE_INFO, kt_buf_str(&text));
 	if (foreign.len > 0) {
 		kt_buf_clear(&text);
 		kt_buf_addf(&text,
 		            "WARNING: Container images with different architecture than "
 		            "expected(" HOST_ARCH "):%s",
 		            foreign.data);
-		kt_emit_text(r->run, KT_LINE_WARNING, kt_buf_str(&text));
+		kt_line_text(r->run, KT_LINE_WARNING, kt_buf_str(&text));
 	}
 }
 

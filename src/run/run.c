@@ -16,21 +16,21 @@ static void fail_in_line(kt_run_ctx *run, kt_line_kind kind, const kt_err *err)
 {
 	KT_AUTO_FREE char *text = kt_run_error_text(err);
 
-	kt_emit_text(run, kind, text != NULL ? text : "out of memory");
-	kt_emit_finished(run, false, NULL, 0);
+	kt_line_text(run, kind, text != NULL ? text : "out of memory");
+	kt_line_finished(run, false, NULL, 0);
 }
 
 static void validate_and_execute(kt_run_ctx *run, bool *ret_success)
 {
 	KT_AUTO_ERR kt_err err = KT_ERR_INIT;
 
-	kt_emit_progress(run, "validation", "Starting validation", 0, run->plan->n_instrs);
+	kt_line_progress(run, "validation", "Starting validation", 0, run->plan->n_instrs);
 	int result = kt_run_validate(run, &err);
 	if (result != 0) {
 		if (result < 0) {
 			fail_in_line(run, KT_LINE_VALIDATION_ERROR, &err);
 		} else {
-			kt_emit_finished(run, false, NULL, 0);
+			kt_line_finished(run, false, NULL, 0);
 		}
 		return;
 	}
@@ -75,7 +75,7 @@ static int interpret(kt_run_ctx *run, const kt_plan_request *request, kt_plan *p
 static void emit_warnings(kt_run_ctx *run, const kt_plan *plan)
 {
 	for (size_t i = 0; i < plan->n_warnings; i++) {
-		kt_emit_text(run, KT_LINE_WARNING, plan->warnings[i]);
+		kt_line_text(run, KT_LINE_WARNING, plan->warnings[i]);
 	}
 }
 
@@ -91,7 +91,7 @@ int kt_run(kt_run_env *env, const kt_plan_request *request, const kt_run_options
 	}
 	*ret_success = false;
 	pthread_mutex_init(&run.emit_lock, NULL);
-	kt_emit_progress(&run, "interpretation", "Interpreting plan - execution will begin shortly",
+	kt_line_progress(&run, "interpretation", "Interpreting plan - execution will begin shortly",
 	                 0, 0);
 	if (interpret(&run, request, plan, &fault) < 0) {
 		fail_in_line(&run, KT_LINE_INTERPRETATION_ERROR, &fault);

@@ -44,11 +44,11 @@ typedef struct kt_step {
 
 /* --- lines (emit.c) --- */
 
-void kt_emit(kt_run_ctx *run, const kt_run_line *line);
-void kt_emit_progress(kt_run_ctx *run, const char *id, const char *text, size_t number,
+void kt_line_emit(kt_run_ctx *run, const kt_run_line *line);
+void kt_line_progress(kt_run_ctx *run, const char *id, const char *text, size_t number,
                       size_t total);
-void kt_emit_text(kt_run_ctx *run, kt_line_kind kind, const char *text);
-void kt_emit_finished(kt_run_ctx *run, bool success, const char *output, int64_t duration_ns);
+void kt_line_text(kt_run_ctx *run, kt_line_kind kind, const char *text);
+void kt_line_finished(kt_run_ctx *run, bool success, const char *output, int64_t duration_ns);
 /* The chain as clients get it: messages joined by "\nCaused by: ". kt_free; NULL on OOM. */
 char *kt_run_error_text(const kt_err *err);
 

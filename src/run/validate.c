@@ -136,7 +136,7 @@ static void emit_error_line(kt_run_ctx *run, const kt_err *err)
 {
 	KT_AUTO_FREE char *text = kt_err_chain_text(err);
 
-	kt_emit_text(run, KT_LINE_VALIDATION_ERROR, text != NULL ? text : "");
+	kt_line_text(run, KT_LINE_VALIDATION_ERROR, text != NULL ? text : "");
 }
 
 int kt_run_validate(kt_run_ctx *run, kt_err *err)
@@ -146,7 +146,7 @@ int kt_run_validate(kt_run_ctx *run, kt_err *err)
 	KT_AUTO_ERR kt_err facts_error = KT_ERR_INIT;
 	kt_plan_facts facts = {0};
 
-	kt_emit_progress(run, "validation", VALIDATING, 0, 0);
+	kt_line_progress(run, "validation", VALIDATING, 0, 0);
 	if (kt_run_env_facts(run->env, run->options, &arena, &facts, &facts_error) < 0) {
 		emit_error_line(run, &facts_error);
 		return 1;
@@ -155,7 +155,7 @@ int kt_run_validate(kt_run_ctx *run, kt_err *err)
 		return -1;
 	}
 	for (size_t i = 0; i < problems.len; i++) {
-		kt_emit_text(run, KT_LINE_VALIDATION_ERROR, problems.items[i]);
+		kt_line_text(run, KT_LINE_VALIDATION_ERROR, problems.items[i]);
 	}
 	return problems.len > 0 ? 1 : kt_run_images(run, err);
 }

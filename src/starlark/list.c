@@ -282,7 +282,7 @@ void kt_iter_end(kt_iter *self)
 	self->seq = KT_NULL;
 }
 
-int kt_unpack(kt_sthread *t, kt_val seq, kt_val *to, uint32_t n)
+int kt_unpack_seq(kt_sthread *t, kt_val seq, kt_val *to, uint32_t n)
 {
 	size_t len = kt_val_len(seq);
 	size_t got = 0;

@@ -522,7 +522,7 @@ enter:
 		kt_thread_unwind_iters(t, t->niters - 1);
 		NEXT;
 	OP(UNPACK):
-		TRY(kt_unpack(t, R[in.b], &R[in.a], in.c));
+		TRY(kt_unpack_seq(t, R[in.b], &R[in.a], in.c));
 		NEXT;
 	OP(CLOSURE):
 		RESULT(kt_closure_new(t, fn, R, code->children[in.c], &R[in.b]));

@@ -64,7 +64,7 @@ kt_val kt_inplace_or(kt_sthread *t, kt_val a, kt_val b);
 /* As kt_dict_put, but an existing key is an error. */
 int kt_dict_put_new(kt_sthread *t, kt_dict *d, kt_val key, kt_val value);
 int kt_val_set_attr(kt_sthread *t, kt_val v, kt_val name, kt_val value);
-int kt_unpack(kt_sthread *t, kt_val seq, kt_val *to, uint32_t n);
+int kt_unpack_seq(kt_sthread *t, kt_val seq, kt_val *to, uint32_t n);
 /* Checks that seq is iterable and guards it until kt_thread_unwind_iters. */
 int kt_iter_open(kt_sthread *t, kt_val seq);
 /* 1 = *ret, 0 = at the end, -1 = failed. */
