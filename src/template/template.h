@@ -33,7 +33,8 @@ typedef struct kt_tmpl_entry kt_tmpl_entry;
 
 struct kt_tmpl_val {
 	kt_tmpl_kind kind;
-	bool iface; /* internal: the value sits in an interface (list element, map value) */
+	bool iface; /* used while executing: taken out of a list or map. Leave it false. */
+	bool wide;  /* of INT: it is an int64 (as printf's %T shows), not an int */
 	union {
 		bool b;
 		int64_t i;
