@@ -217,7 +217,7 @@ static const char *complex_constant(kt_ttext text, kt_tnode *node)
 	}
 	if (kt_num_parse_float(text.data, sign, &re) != KT_NUM_OK ||
 	    kt_num_parse_float(text.data + sign, text.len - 1 - sign, &im) != KT_NUM_OK) {
-		return "illegal number syntax";
+		return "syntax error scanning complex number";
 	}
 	set_complex(node, re, im);
 	return NULL;

@@ -75,7 +75,7 @@ static bool index_map(kt_texec *x, const kt_tmpl_val *map, const kt_tmpl_val *ke
 static bool index_one(kt_texec *x, const kt_tmpl_val *item, const kt_tmpl_val *at,
 		      kt_tmpl_val *ret)
 {
-	size_t i;
+	size_t i = 0;
 
 	if (item->kind == KT_TMPL_NIL) {
 		return kt_tfunc_fail(x, "index of nil pointer");
@@ -131,6 +131,9 @@ static bool slice_bounds(kt_texec *x, const kt_tmpl_val *args, size_t n, size_t 
 			 size_t bounds[3])
 {
 	for (size_t i = 1; i < n; i++) {
+		if (args[i].iface) { /* slice does not look into interfaces, index does */
+			return kt_tfunc_fail(x, "cannot index slice/array with type interface {}");
+		}
 		if (!list_index(x, &args[i], cap, &bounds[i - 1])) {
 			return false;
 		}

@@ -259,8 +259,13 @@ static kt_tnode *number(parser *p, kt_ttoken t)
 	kt_tnode *node = new_node(p, KT_N_NUMBER, t.pos);
 	const char *problem = node == NULL ? NULL : kt_tconst_number(t.kind, t.text, node);
 
-	if (problem != NULL && t.kind == KT_T_CHAR_CONSTANT) {
+	if (problem != NULL && t.kind == KT_T_COMPLEX) {
 		return fail(p, "%s", problem);
+	}
+	if (problem != NULL && t.kind == KT_T_CHAR_CONSTANT) {
+		bool whole = strcmp(problem, "invalid syntax") == 0;
+		return fail(p, "%s%s%.*s", problem, whole ? "" : ": ",
+			    whole ? 0 : (int)t.text.len, t.text.data);
 	}
 	if (problem != NULL) {
 		KT_AUTO_BUF kt_buf shown = KT_BUF_INIT;

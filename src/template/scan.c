@@ -361,7 +361,11 @@ static bool skip_number(kt_tscan *s)
 		accept_run(s, decimal);
 	}
 	accept(s, "i");
-	return !is_word(peek(s, &width));
+	if (!is_word(peek(s, &width))) {
+		return true;
+	}
+	s->pos += width; /* it belongs to the message */
+	return false;
 }
 
 static kt_ttoken scan_number(kt_tscan *s)
@@ -448,7 +452,8 @@ static kt_ttoken scan_inside(kt_tscan *s)
 	if (is_space(c)) {
 		return scan_space(s);
 	}
-	if (digit || c == '+' || c == '-' || (c == '.' && next >= '0' && next <= '9')) {
+	bool point = c == '.' && (s->pos + 1 == s->input.len || (next >= '0' && next <= '9'));
+	if (digit || c == '+' || c == '-' || point) {
 		return scan_number(s);
 	}
 	if (is_word(peek(s, &width))) {

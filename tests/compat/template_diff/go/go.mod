@@ -1,0 +1,3 @@
+module template_diff
+
+go 1.22
