@@ -27,7 +27,8 @@ static char *ref_file_name(const char *ref)
 {
 	KT_AUTO_BUF kt_buf name = KT_BUF_INIT;
 	for (const char *p = ref; *p != '\0'; p++) {
-		if (isalnum((unsigned char)*p) || *p == '_' || *p == '-' || (*p == '.' && p > ref)) {
+		if (isalnum((unsigned char)*p) || *p == '_' || *p == '-' ||
+		    (*p == '.' && p > ref)) {
 			kt_buf_addc(&name, *p);
 		} else {
 			kt_buf_addf(&name, "%%%02x", (unsigned)(unsigned char)*p);

@@ -42,7 +42,7 @@ struct kt_content {
 	kt_strvec downloads;
 };
 
-/* --- small questions ------------------------------------------------------------------- */
+/* --- small questions ------------------------------------------------------ */
 
 /* True when path is dir itself or lies beneath it. */
 static bool is_beneath(const char *path, const char *dir)
@@ -92,7 +92,7 @@ static const char *path_in_repo(const kt_locator *locator)
 					     : locator->file_path + strlen(locator->repo_path);
 }
 
-/* --- opening --------------------------------------------------------------------------- */
+/* --- opening -------------------------------------------------------------- */
 
 static int check_name(const kt_package_yml *yml, const char *dir, const char *expected, kt_err *err)
 {
@@ -278,7 +278,7 @@ const char *kt_content_root_dir(const kt_content *self)
 	return self->root_dir;
 }
 
-/* --- locators -------------------------------------------------------------------------- */
+/* --- locators ------------------------------------------------------------- */
 
 char *kt_content_resolve(kt_content *self, const char *text, const char *from, kt_err *err)
 {
@@ -517,7 +517,7 @@ int kt_content_read(kt_content *self, const char *locator, kt_buf *ret, kt_err *
 	return 0;
 }
 
-/* --- downloads ------------------------------------------------------------------------- */
+/* --- downloads ------------------------------------------------------------ */
 
 /* The base of the URL's path, or "download". The caller frees. */
 static char *download_name(const char *url)

@@ -201,7 +201,8 @@ int kt_git_resolve(const kt_package_cache *cache, const kt_locator *locator, kt_
 	const char *head_args[] = {"ls-remote", "-q", "--", locator->git_url, "HEAD", NULL};
 	const char *ref_args[] = {"ls-remote", "-q", "--", locator->git_url, tag, branch, NULL};
 	KT_AUTO_BUF kt_buf listing = KT_BUF_INIT;
-	if (kt_git(cache, NULL, locator->ref[0] == '\0' ? head_args : ref_args, &listing, err) < 0) {
+	const char *const *args = locator->ref[0] == '\0' ? head_args : ref_args;
+	if (kt_git(cache, NULL, args, &listing, err) < 0) {
 		return -1;
 	}
 	kt_git_ref found = {0};

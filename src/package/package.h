@@ -15,7 +15,7 @@
 #include "base/thread.h"
 #include "files/stream.h"
 
-/* --- kurtosis.yml --- */
+/* --- kurtosis.yml --------------------------------------------------------- */
 
 #define KT_PACKAGE_FILE "kurtosis.yml"
 #define KT_PACKAGE_MAIN_FILE "main.star"
@@ -38,7 +38,7 @@ int kt_package_yml_parse(const char *text, size_t len, const char *where, kt_pac
 /* Reads DIR/kurtosis.yml. NOT_FOUND when there is none. */
 int kt_package_yml_read(const char *dir, kt_package_yml *ret, kt_err *err);
 
-/* --- locators --- */
+/* --- locators ------------------------------------------------------------- */
 
 typedef struct kt_locator {
 	char *owner, *repo; /* as written */
@@ -67,7 +67,7 @@ char *kt_locator_resolve(const char *text, const char *from, kt_err *err);
  */
 char *kt_locator_replace(const char *locator, const kt_map *replace, kt_err *err);
 
-/* --- what a run reads --- */
+/* --- what a run reads ----------------------------------------------------- */
 
 /*
  * The files that one run can see: the root package and everything it imports. Not
@@ -83,7 +83,7 @@ typedef struct kt_content_spec {
 	 * NULL the package is taken from store_dir, or fetched when fetch_root is set. root_id
 	 * NULL: a standalone script.
 	 */
-	const char *root_id; /* github.com/OWNER/REPO[/SUB…][@ref]; NULL with root_dir: from its yml */
+	const char *root_id; /* github.com/OWNER/REPO[/SUB…][@ref]; with root_dir: NULL */
 	const char *root_dir;
 	bool fetch_root;
 	const char *auth_token; /* GitHub token for this run; NULL = the user's git configuration */
@@ -111,14 +111,14 @@ typedef enum kt_content_want {
 	KT_CONTENT_ANY,  /* a file or directory of any repository (upload_files) */
 } kt_content_want;
 
-/* The absolute path on this machine of a resolved locator, fetching if need be. The caller frees. */
+/* The path on this machine of a resolved locator, fetching if need be. The caller frees. */
 char *kt_content_path(kt_content *self, const char *locator, kt_content_want want, kt_err *err);
 /* Reads a resolved locator's file whole; appended to ret. At most 256 MiB. */
 int kt_content_read(kt_content *self, const char *locator, kt_buf *ret, kt_err *err);
 /* Downloads a URL (upload_files) into a file that lives as long as self; its path is borrowed. */
 const char *kt_content_download(kt_content *self, const char *url, kt_err *err);
 
-/* --- packages sent by clients --- */
+/* --- packages sent by clients --------------------------------------------- */
 
 /*
  * Unpacks an uploaded package archive (.tgz) to STORE_DIR/OWNER/REPO[/SUB…] for the package
@@ -128,7 +128,7 @@ const char *kt_content_download(kt_content *self, const char *url, kt_err *err);
 int kt_package_store(const char *store_dir, const char *package_id, kt_source archive,
 		     const kt_cancel *cancel, kt_err *err);
 
-/* --- arguments --- */
+/* --- arguments ------------------------------------------------------------ */
 
 /*
  * JSON or YAML text to JSON text: a JSON object is kept verbatim, anything else is read as one

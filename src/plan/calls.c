@@ -18,9 +18,9 @@ kt_val call_arg(const call *c, const char *name)
 	return KT_NULL;
 }
 
-/* --- reads and writes -------------------------------------------------------------------- */
+/* --- reads and writes ----------------------------------------------------- */
 
-void touch(touch_list *list, kt_plan_res_kind kind, const char *name)
+static void touch_either(touch_list *list, kt_plan_res_kind kind, const char *name, bool printed)
 {
 	if (name == NULL) {
 		list->failed = true;
@@ -28,6 +28,7 @@ void touch(touch_list *list, kt_plan_res_kind kind, const char *name)
 	}
 	for (size_t i = 0; i < list->len; i++) {
 		if (list->items[i].kind == kind && kt_str_eq(list->items[i].name, name)) {
+			list->items[i].printed = list->items[i].printed || printed;
 			return;
 		}
 	}
@@ -44,17 +45,38 @@ void touch(touch_list *list, kt_plan_res_kind kind, const char *name)
 		list->items = items;
 		list->cap = cap;
 	}
-	list->items[list->len++] = (kt_plan_res){kind, name};
+	list->items[list->len++] = (kt_plan_res){kind, name, printed};
 }
 
-void touch_refs(touch_list *list, const char *text)
+void touch(touch_list *list, kt_plan_res_kind kind, const char *name)
+{
+	touch_either(list, kind, name, true);
+}
+
+void touch_hidden(touch_list *list, kt_plan_res_kind kind, const char *name)
+{
+	touch_either(list, kind, name, false);
+}
+
+static void touch_each_ref(touch_list *list, const char *text, bool printed)
 {
 	kt_ref ref;
 	size_t len = text == NULL ? 0 : strlen(text);
 	for (size_t from = 0; kt_ref_find(text, len, from, &ref); from = ref.end) {
-		touch(list, KT_PLAN_RES_VALUE,
-		      kt_arena_strndup(list->arena, text + ref.start, ref.end - ref.start));
+		touch_either(list, KT_PLAN_RES_VALUE,
+			     kt_arena_strndup(list->arena, text + ref.start, ref.end - ref.start),
+			     printed);
 	}
+}
+
+void touch_refs(touch_list *list, const char *text)
+{
+	touch_each_ref(list, text, true);
+}
+
+void touch_refs_hidden(touch_list *list, const char *text)
+{
+	touch_each_ref(list, text, false);
 }
 
 static int note_touches(call *c)
@@ -70,7 +92,7 @@ static int note_touches(call *c)
 	return 0;
 }
 
-/* --- texts -------------------------------------------------------------------------------- */
+/* --- texts ---------------------------------------------------------------- */
 
 /* Canonical text of the call and of each argument, as clients see them. */
 static int note_texts(call *c)
@@ -138,7 +160,7 @@ static int note_description(call *c)
 	return c->rec->short_text == NULL ? -1 : 0;
 }
 
-/* --- the call -------------------------------------------------------------------------------- */
+/* --- the call ------------------------------------------------------------- */
 
 static int finish(call *c, kt_val result)
 {

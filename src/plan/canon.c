@@ -198,7 +198,8 @@ void json_add_go_string(kt_buf *out, const char *text, size_t len)
 		} else if (rune == '\t') {
 			kt_buf_adds(out, "\\t");
 		} else if (rune < 0x20 || rune == '<' || rune == '>' || rune == '&' ||
-			   rune == 0x2028 || rune == 0x2029 || (rune == KT_RUNE_ERROR && width == 1)) {
+			   rune == 0x2028 || rune == 0x2029 ||
+			   (rune == KT_RUNE_ERROR && width == 1)) {
 			kt_buf_addf(out, "\\u%04x", (unsigned)rune);
 		} else {
 			kt_buf_add(out, text + i, width);

@@ -181,7 +181,7 @@ bool check_text_map(kt_sthread *t, const param *p, kt_val v, kt_buf *msg)
 	return text_map(shown_name(p), v, msg);
 }
 
-/* --- labels ---------------------------------------------------------------------------- */
+/* --- labels --------------------------------------------------------------- */
 
 /* Letters and digits at both ends, "-_." also in between; 1 to 63 characters. */
 static bool is_kube_name(const char *text)
@@ -262,7 +262,7 @@ bool check_labels(kt_sthread *t, const param *p, kt_val v, kt_buf *msg)
 	return true;
 }
 
-/* --- the rest --------------------------------------------------------------------------- */
+/* --- the rest ------------------------------------------------------------- */
 
 bool check_url(kt_sthread *t, const param *p, kt_val v, kt_buf *msg)
 {

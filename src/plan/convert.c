@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* --- the arena ------------------------------------------------------------------------- */
+/* --- the arena ------------------------------------------------------------ */
 
 char *keep(interp *in, kt_sthread *t, const char *text, size_t len)
 {
@@ -64,7 +64,7 @@ static void *array_of(conv *c, size_t n, size_t size)
 	return items;
 }
 
-/* --- texts ------------------------------------------------------------------------------ */
+/* --- texts ---------------------------------------------------------------- */
 
 int conv_str(conv *c, kt_val v, const char *name, const char *fallback, const char **ret)
 {
@@ -151,7 +151,7 @@ int conv_pairs(conv *c, kt_val v, const char *name, kt_plan_pairs *ret)
 	return 0;
 }
 
-/* --- numbers ---------------------------------------------------------------------------- */
+/* --- numbers -------------------------------------------------------------- */
 
 bool conv_bool(kt_val v, bool fallback)
 {
@@ -197,7 +197,8 @@ int conv_codes(conv *c, kt_val v, const char *name, const int64_t *fallback, siz
 	for (size_t i = 0; i < n; i++) {
 		if (items == NULL) {
 			codes[i] = fallback[i];
-		} else if (kt_val_kind(items[i]) != KT_KIND_INT || !kt_int_get(items[i], &codes[i])) {
+		} else if (kt_val_kind(items[i]) != KT_KIND_INT ||
+			   !kt_int_get(items[i], &codes[i])) {
 			return bad_code(c, v, items[i], fallback, n_fallback);
 		}
 	}
@@ -225,7 +226,7 @@ int conv_duration(conv *c, kt_val v, const char *what, int64_t fallback, int64_t
 	return 0;
 }
 
-/* --- values ------------------------------------------------------------------------------ */
+/* --- values --------------------------------------------------------------- */
 
 static int conv_text_of(conv *c, kt_val v, kt_pval_kind kind, kt_pval *ret)
 {
@@ -318,7 +319,7 @@ int conv_pval(conv *c, kt_val v, kt_pval *ret)
 	}
 }
 
-/* --- placeholders -------------------------------------------------------------------------- */
+/* --- placeholders --------------------------------------------------------- */
 
 kt_val ref_value(kt_sthread *t, const char *uuid, const char *field)
 {

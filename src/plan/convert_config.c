@@ -33,7 +33,7 @@ static int fail_with(conv *c, const char *before, kt_val v, const char *after)
 	return kt_star_fail(c->t, "%s'%s'%s", before, kt_buf_str(&text), after);
 }
 
-/* --- images ------------------------------------------------------------------------------ */
+/* --- images --------------------------------------------------------------- */
 
 /* The path on disk of LOCATOR/NAME, where locator is written in the calling module. */
 static char *find_below(conv *c, const char *locator, const char *name)
@@ -150,7 +150,7 @@ int conv_image(conv *c, kt_val v, kt_plan_image *ret)
 	return conv_str(c, v, "image", NULL, &ret->name);
 }
 
-/* --- ports --------------------------------------------------------------------------------- */
+/* --- ports ---------------------------------------------------------------- */
 
 static int conv_port(conv *c, const char *id, const ktype *spec, const char *service,
 		     kt_plan_port *ret)
@@ -244,7 +244,7 @@ kt_val conv_port_value(kt_sthread *t, const kt_plan_port *port)
 	return kt_sthread_error(t) != NULL ? KT_NULL : kt_host_val(&spec->host);
 }
 
-/* --- files ---------------------------------------------------------------------------------- */
+/* --- files ---------------------------------------------------------------- */
 
 static int conv_directory(conv *c, kt_val v, const ktype *dir, kt_plan_mount *ret)
 {
@@ -316,7 +316,7 @@ int conv_mounts(conv *c, kt_val v, kt_plan_mounts *ret)
 	return 0;
 }
 
-/* --- recipes and conditions ------------------------------------------------------------------ */
+/* --- recipes and conditions ----------------------------------------------- */
 
 int conv_recipe(conv *c, kt_val v, kt_plan_recipe *ret)
 {
@@ -391,7 +391,7 @@ int conv_condition(conv *c, const ktype *condition, kt_plan_condition *ret)
 		       : 0;
 }
 
-/* --- the whole ---------------------------------------------------------------------------------- */
+/* --- the whole ------------------------------------------------------------ */
 
 static int conv_size(conv *c, const ktype *config, const char *name, const char *old_name,
 		     uint64_t *ret)

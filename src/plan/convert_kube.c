@@ -80,7 +80,7 @@ int conv_tolerations(conv *c, kt_val v, kt_plan_tolerations *ret)
 	return 0;
 }
 
-/* --- GPUs ------------------------------------------------------------------------------- */
+/* --- GPUs ----------------------------------------------------------------- */
 
 static int conv_ulimits(conv *c, kt_val v, kt_plan_gpu *ret)
 {

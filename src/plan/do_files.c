@@ -22,7 +22,7 @@ const char *call_artifact(call *c, kt_val name)
 		       : artifact;
 }
 
-/* --- upload_files ---------------------------------------------------------------------------- */
+/* --- upload_files --------------------------------------------------------- */
 
 static size_t url_scheme_len(const char *src)
 {
@@ -87,7 +87,7 @@ void touches_upload_files(const kt_instr *rec, touches *out)
 	touch(&out->writes, KT_PLAN_RES_ARTIFACT, rec->u.upload_files.artifact);
 }
 
-/* --- render_templates -------------------------------------------------------------------------- */
+/* --- render_templates ----------------------------------------------------- */
 
 static void add_json(kt_buf *out, const json_t *value);
 
@@ -274,7 +274,7 @@ void touches_render_templates(const kt_instr *rec, touches *out)
 	touch(&out->writes, KT_PLAN_RES_ARTIFACT, args->artifact);
 }
 
-/* --- store_service_files, get_files_artifact ----------------------------------------------------- */
+/* --- store_service_files, get_files_artifact ------------------------------ */
 
 kt_val do_store_service_files(call *c)
 {
@@ -321,7 +321,7 @@ void touches_get_files_artifact(const kt_instr *rec, touches *out)
 	touch(&out->writes, KT_PLAN_RES_ARTIFACT, rec->u.get_files_artifact.name);
 }
 
-/* --- print, get_cluster_type --------------------------------------------------------------------- */
+/* --- print, get_cluster_type ---------------------------------------------- */
 
 kt_val do_print(call *c)
 {

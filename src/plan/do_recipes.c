@@ -149,12 +149,12 @@ kt_val do_verify(call *c)
 	return KT_NONE;
 }
 
-/* --- what they touch ---------------------------------------------------------------------- */
+/* --- what they touch ------------------------------------------------------ */
 
 static void touch_pairs(touch_list *list, const kt_plan_pairs *pairs)
 {
 	for (size_t i = 0; i < pairs->len; i++) {
-		touch_refs(list, pairs->items[i].value);
+		touch_refs_hidden(list, pairs->items[i].value);
 	}
 }
 
@@ -163,14 +163,14 @@ static void touches_recipe(const kt_plan_recipe *recipe, const char *service, co
 {
 	touch(&out->reads, KT_PLAN_RES_SERVICE, service);
 	if (recipe->port_id != NULL) {
-		touch(&out->reads, KT_PLAN_RES_PORT,
-		      kt_arena_printf(out->reads.arena, "%s/%s", service, recipe->port_id));
+		touch_hidden(&out->reads, KT_PLAN_RES_PORT,
+			     kt_arena_printf(out->reads.arena, "%s/%s", service, recipe->port_id));
 	}
 	for (size_t i = 0; i < recipe->command.len; i++) {
 		touch_refs(&out->reads, recipe->command.items[i]);
 	}
-	touch_refs(&out->reads, recipe->body);
-	touch_refs(&out->reads, recipe->endpoint);
+	touch_refs_hidden(&out->reads, recipe->body);
+	touch_refs_hidden(&out->reads, recipe->endpoint);
 	touch_pairs(&out->reads, &recipe->headers);
 	static const char *const exec_fields[] = {"code", "output"};
 	static const char *const http_fields[] = {"body", "code"};
@@ -212,6 +212,6 @@ void touches_verify(const kt_instr *rec, touches *out)
 	const kt_args_verify *args = &rec->u.verify;
 	touch_refs(&out->reads, args->value.text);
 	if (args->target.kind == KT_PVAL_STRING) {
-		touch_refs(&out->reads, args->target.text);
+		touch_refs_hidden(&out->reads, args->target.text);
 	}
 }

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-/* --- Service values ----------------------------------------------------------------------- */
+/* --- Service values ------------------------------------------------------- */
 
 static kt_val make_service(kt_sthread *t, const char *name, const char *ref_uuid,
 			   const kt_plan_ports *ports)
@@ -72,7 +72,7 @@ kt_val service_object(interp *in, kt_sthread *t, service_state *state)
 	return state->object;
 }
 
-/* --- add_service(s) ------------------------------------------------------------------------- */
+/* --- add_service(s) ------------------------------------------------------- */
 
 kt_val do_add_service(call *c)
 {
@@ -184,8 +184,8 @@ static void touch_mounts(touch_list *list, const kt_plan_mounts *mounts)
 static void touch_ports(touch_list *list, const char *service, const kt_plan_ports *ports)
 {
 	for (size_t i = 0; i < ports->len; i++) {
-		touch(list, KT_PLAN_RES_PORT,
-		      kt_arena_printf(list->arena, "%s/%s", service, ports->items[i].id));
+		touch_hidden(list, KT_PLAN_RES_PORT,
+			     kt_arena_printf(list->arena, "%s/%s", service, ports->items[i].id));
 	}
 }
 
@@ -200,15 +200,18 @@ static void touches_one_service(const kt_args_add_service *args, touches *out)
 	const kt_plan_config *config =
 		args->override_config != NULL ? args->override_config : &args->config;
 	touch_mounts(&out->reads, &config->files);
-	touch_refs(&out->reads, args->name);
+	touch_refs_hidden(&out->reads, args->name);
 	touch_text_list(&out->reads, &config->entrypoint);
 	touch_text_list(&out->reads, &config->cmd);
 	for (size_t i = 0; i < config->env_vars.len; i++) {
 		touch_refs(&out->reads, config->env_vars.items[i].value);
 	}
 	if (config->ready != NULL) {
-		touch_text_list(&out->reads, &config->ready->recipe.command);
-		touch_refs(&out->reads, config->ready->recipe.body);
+		const kt_plan_recipe *recipe = &config->ready->recipe;
+		for (size_t i = 0; i < recipe->command.len; i++) {
+			touch_refs_hidden(&out->reads, recipe->command.items[i]);
+		}
+		touch_refs_hidden(&out->reads, recipe->body);
 	}
 	touch(&out->writes, KT_PLAN_RES_SERVICE, args->name);
 	touch_ports(&out->writes, args->name, &config->ports);
@@ -228,7 +231,7 @@ void touches_add_services(const kt_instr *rec, touches *out)
 	}
 }
 
-/* --- get_service(s) ----------------------------------------------------------------------- */
+/* --- get_service(s) ------------------------------------------------------- */
 
 kt_val do_get_service(call *c)
 {
@@ -288,12 +291,12 @@ void touches_get_service(const kt_instr *rec, touches *out)
 void touches_get_services(const kt_instr *rec, touches *out)
 {
 	for (size_t i = 0; i < rec->u.get_services.names.len; i++) {
-		touch(&out->reads, KT_PLAN_RES_SERVICE, rec->u.get_services.names.items[i]);
+		touch_hidden(&out->reads, KT_PLAN_RES_SERVICE, rec->u.get_services.names.items[i]);
 		touch(&out->writes, KT_PLAN_RES_SERVICE, rec->u.get_services.names.items[i]);
 	}
 }
 
-/* --- remove, start, stop -------------------------------------------------------------------- */
+/* --- remove, start, stop -------------------------------------------------- */
 
 /* The common part of the three: a name, "VERBing service 'N'". */
 static int named_call(call *c, const char *verb, kt_args_name *args)
@@ -352,7 +355,7 @@ void touches_stop_service(const kt_instr *rec, touches *out)
 	touch(&out->writes, KT_PLAN_RES_SERVICE, rec->u.stop_service.name);
 }
 
-/* --- set_service ------------------------------------------------------------------------------ */
+/* --- set_service ---------------------------------------------------------- */
 
 /* What set_service cannot change, in the order in which the reference looks. */
 static const char *refused_override(const kt_plan_config *change)

@@ -63,7 +63,7 @@ static int find_function(entry *e, kt_val module)
 		    e->name, kt_content_root_id(e->in->content), e->name, e->name, e->name);
 }
 
-/* --- input ------------------------------------------------------------------------------ */
+/* --- input ---------------------------------------------------------------- */
 
 /* Objects become structs, also inside objects; lists stay as they are. */
 static kt_val to_struct(kt_sthread *t, kt_val dict)
@@ -134,7 +134,7 @@ static int read_input(entry *e, kt_val *ret)
 		    kt_buf_str(&shown));
 }
 
-/* --- the call ------------------------------------------------------------------------------ */
+/* --- the call ------------------------------------------------------------- */
 
 static int call_with_keywords(entry *e, kt_val input, const kt_val *pos, size_t npos, kt_val *ret)
 {
@@ -191,7 +191,7 @@ static int call_function(entry *e, kt_val input, kt_val *ret)
 	return 0;
 }
 
-/* --- the result ------------------------------------------------------------------------------ */
+/* --- the result ----------------------------------------------------------- */
 
 /* JSON with tabs; the value's text where JSON cannot say it. */
 static int write_output(entry *e, kt_val result)

@@ -47,7 +47,7 @@ static kt_val time_without_now(kt_sthread *t)
 	return kt_module_new(t, "time", members);
 }
 
-/* --- module kurtosis ---------------------------------------------------------------------- */
+/* --- module kurtosis ------------------------------------------------------ */
 
 /* The user's folder in a shared bucket, made unique per enclave. */
 static kt_val bucket_folder(interp *in, kt_sthread *t, kt_val v)
@@ -117,7 +117,7 @@ static kt_val kurtosis_module(interp *in, kt_sthread *t, kt_val json)
 	return kt_module_new(t, "kurtosis", members);
 }
 
-/* --- all together ----------------------------------------------------------------------------- */
+/* --- all together --------------------------------------------------------- */
 
 static int put(kt_sthread *t, kt_val env, const char *name, kt_val v)
 {

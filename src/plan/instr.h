@@ -44,7 +44,7 @@ typedef enum kt_instr_kind {
 /* "add_service", … */
 const char *kt_instr_name(kt_instr_kind kind);
 
-/* --- arguments, one struct per instruction; names as in the language --- */
+/* --- arguments, one struct per instruction; names as in the language ------ */
 
 typedef struct kt_args_add_service {
 	const char *name; /* placeholders replaced */
@@ -155,7 +155,7 @@ typedef struct kt_args_verify {
 	kt_pval target; /* placeholders replaced when it is a string */
 } kt_args_verify;
 
-/* --- the record --- */
+/* --- the record ----------------------------------------------------------- */
 
 typedef struct kt_plan_pos {
 	const char *file; /* DEFAULT_PACKAGE_ID_FOR_SCRIPT or github.com/x/y/main.star */
@@ -179,6 +179,7 @@ typedef enum kt_plan_res_kind {
 typedef struct kt_plan_res {
 	kt_plan_res_kind kind;
 	const char *name;
+	bool printed; /* also counts for the edges that plan YAML prints, see graph.h */
 } kt_plan_res;
 
 typedef struct kt_plan_resources {

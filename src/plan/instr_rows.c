@@ -149,7 +149,10 @@ static const param wait_params[] = {
 			      do_##lower,                                                          \
 			      touches_##lower}
 #define ROW_WITHOUT(upper, lower, text)                                                            \
-	[KT_INSTR_##upper] = {KT_INSTR_##upper, {#lower, NULL, 0, (text)}, do_##lower, touches_##lower}
+	[KT_INSTR_##upper] = {KT_INSTR_##upper,                                                    \
+			      {#lower, NULL, 0, (text)},                                           \
+			      do_##lower,                                                          \
+			      touches_##lower}
 
 const instr_row instr_rows[KT_INSTR_COUNT] = {
 	ROW(ADD_SERVICE, add_service, add_service_params,

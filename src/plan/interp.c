@@ -25,7 +25,7 @@ void kt_plan_free(kt_plan *self)
 	}
 }
 
-/* --- state that instructions share ------------------------------------------------------------ */
+/* --- state that instructions share ---------------------------------------- */
 
 interp *interp_of(kt_sthread *t)
 {
@@ -86,7 +86,7 @@ const char *interp_artifact_name(interp *in, kt_sthread *t)
 	return interp_take_artifact(in, t, name) < 0 ? NULL : name;
 }
 
-/* --- set-up -------------------------------------------------------------------------------------- */
+/* --- set-up --------------------------------------------------------------- */
 
 static int copy_facts(interp *in, kt_err *err)
 {
@@ -154,7 +154,7 @@ static void interp_deinit(interp *in)
 	kt_vec_deinit(&in->instrs);
 }
 
-/* --- the run ------------------------------------------------------------------------------------ */
+/* --- the run -------------------------------------------------------------- */
 
 /* The main file's locator and text. */
 static int read_main(interp *in, char **ret_locator, kt_buf *ret_src, kt_err *err)
@@ -224,7 +224,7 @@ static int run(interp *in, kt_err *err)
 	return 0;
 }
 
-/* --- what the plan keeps ------------------------------------------------------------------------ */
+/* --- what the plan keeps -------------------------------------------------- */
 
 static int keep_names(interp *in, const kt_map *map, const char *const **ret, size_t *ret_n)
 {

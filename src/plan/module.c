@@ -26,7 +26,7 @@ static const param read_params[] = {
 };
 static const signature read_sig = {"read_file", read_params, 1, "The content of a file."};
 
-/* --- error texts ------------------------------------------------------------------------------ */
+/* --- error texts ---------------------------------------------------------- */
 
 static void add_pos(kt_buf *out, const kt_star_pos *pos)
 {
@@ -126,7 +126,7 @@ void interp_raise_chain(kt_sthread *t, kt_err *err)
 	raise_text(t, kt_buf_str(&text));
 }
 
-/* --- modules ------------------------------------------------------------------------------------ */
+/* --- modules -------------------------------------------------------------- */
 
 kt_val interp_exec(interp *in, const char *locator, const char *src, size_t len, kt_buf *out)
 {

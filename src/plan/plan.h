@@ -18,7 +18,7 @@
 
 #define KT_PLAN_SCRIPT_ID "DEFAULT_PACKAGE_ID_FOR_SCRIPT"
 
-/* --- facts: what the caller knows of the enclave --- */
+/* --- facts: what the caller knows of the enclave -------------------------- */
 
 typedef struct kt_fact_service {
 	const char *name;
@@ -45,7 +45,7 @@ typedef struct kt_plan_facts {
 	const char *env_vars_json; /* the enclave's environment, for module kurtosis; NULL = none */
 } kt_plan_facts;
 
-/* --- the plan --- */
+/* --- the plan ------------------------------------------------------------- */
 
 /* An image to make available, once per name, in order of first use. */
 typedef struct kt_plan_image_use {
@@ -67,7 +67,7 @@ typedef struct kt_plan {
 	size_t n_instrs;
 	const char *package_id;  /* KT_PLAN_SCRIPT_ID for a script */
 	const char *output;      /* run()'s serialised result with placeholders; "" for None */
-	const char *const *warnings; /* complete lines, for the end of the run; set on failure too */
+	const char *const *warnings; /* lines for the end of the run; set on failure too */
 	size_t n_warnings;
 	const kt_plan_image_use *images;
 	size_t n_images;

@@ -15,7 +15,7 @@
 #define EVAL_PREFIX "Evaluation error: "
 #define CAUSED_BY "\n\tCaused by: "
 
-/* --- rows ------------------------------------------------------------------------------ */
+/* --- rows ----------------------------------------------------------------- */
 
 /* Types of the language that Kurtosis adds: ENUM, name, Go name of the reference's type. */
 #define KTYPE_TABLE(X)                                                                             \
@@ -102,7 +102,7 @@ void ktype_set(ktype *self, const char *name, kt_val v);
 /* The constructor as a value. */
 kt_val ktype_constructor(kt_sthread *t, ktype_id id);
 
-/* --- calls ----------------------------------------------------------------------------- */
+/* --- calls ---------------------------------------------------------------- */
 
 typedef struct interp interp;
 
@@ -133,9 +133,12 @@ typedef struct touches {
 	touch_list writes;
 } touches;
 
+/* A NULL name counts as memory shortage. touch_hidden: obeyed, but not printed. */
 void touch(touch_list *list, kt_plan_res_kind kind, const char *name);
+void touch_hidden(touch_list *list, kt_plan_res_kind kind, const char *name);
 /* Every placeholder in the text. */
 void touch_refs(touch_list *list, const char *text);
+void touch_refs_hidden(touch_list *list, const char *text);
 
 typedef struct instr_row {
 	kt_instr_kind kind;
@@ -191,7 +194,7 @@ void touches_upload_files(const kt_instr *rec, touches *out);
 void touches_run_sh(const kt_instr *rec, touches *out);
 void touches_run_python(const kt_instr *rec, touches *out);
 
-/* --- one interpretation ---------------------------------------------------------------- */
+/* --- one interpretation --------------------------------------------------- */
 
 /* A service name's state while interpreting. */
 typedef struct service_state {
@@ -246,10 +249,10 @@ kt_val import_module_builtin(kt_sthread *t);
 kt_val read_file_builtin(kt_sthread *t);
 /* Executes a file on a stack of its own; KT_NULL with the text of the error in out. */
 kt_val interp_exec(interp *in, const char *locator, const char *src, size_t len, kt_buf *out);
-/* entry.c: finds run(), binds the arguments, calls it, notes its result. -1 with the error's text. */
+/* entry.c: finds run(), binds the arguments, calls it, notes its result. -1: error_text is set. */
 int entry_run(interp *in, kt_val module, kt_buf *error_text);
 
-/* --- arguments (bind.c, checks.c) ------------------------------------------------------- */
+/* --- arguments (bind.c, checks.c) ----------------------------------------- */
 
 /*
  * Sorts and checks a call's arguments by a signature. v has sig->n + 1 places. Raises
@@ -276,7 +279,7 @@ bool check_recipe(kt_sthread *t, const param *p, kt_val v, kt_buf *msg);
 bool check_service_config(kt_sthread *t, const param *p, kt_val v, kt_buf *msg);
 bool check_configs(kt_sthread *t, const param *p, kt_val v, kt_buf *msg);
 
-/* --- text (canon.c) --------------------------------------------------------------------- */
+/* --- text (canon.c) ------------------------------------------------------- */
 
 /* The name that the reference's messages give the type of a value. */
 const char *go_type(kt_val v);
@@ -287,7 +290,7 @@ int canon_add_call(kt_sthread *t, const signature *sig, const kt_val *v, kt_buf 
 /* Appends text as a JSON string the way Go's encoder writes it (also < > & escaped). */
 void json_add_go_string(kt_buf *out, const char *text, size_t len);
 
-/* --- from values to plain C (convert*.c); everything lands in the plan's arena ------------ */
+/* --- from values to plain C (convert*.c); everything lands in the plan's arena  */
 
 typedef struct conv {
 	interp *in;

@@ -32,7 +32,7 @@ typedef struct kt_plan_ints {
 	size_t len;
 } kt_plan_ints;
 
-/* --- a value of the language, copied out (verify and wait targets, results of jq) --- */
+/* --- a value of the language, copied out (verify and wait targets, results of jq)  */
 
 typedef enum kt_pval_kind {
 	KT_PVAL_NONE,
@@ -69,7 +69,7 @@ const char *kt_pval_type(const kt_pval *value);
 /* Appends text quoted as the language's repr() quotes strings. */
 void kt_plan_add_quoted(kt_buf *out, const char *text, size_t len);
 
-/* --- images --- */
+/* --- images --------------------------------------------------------------- */
 
 typedef enum kt_plan_image_kind {
 	KT_PLAN_IMAGE_NAME,     /* pull `name` */
@@ -91,7 +91,7 @@ typedef struct kt_plan_image {
 	const char *flake_output; /* NIX: NULL = default */
 } kt_plan_image;
 
-/* --- ports, mounts --- */
+/* --- ports, mounts -------------------------------------------------------- */
 
 typedef enum kt_plan_transport { KT_PLAN_TCP, KT_PLAN_UDP, KT_PLAN_SCTP } kt_plan_transport;
 /* "TCP", "UDP", "SCTP". */
@@ -126,7 +126,7 @@ typedef struct kt_plan_mounts {
 	size_t len;
 } kt_plan_mounts;
 
-/* --- recipes, conditions --- */
+/* --- recipes, conditions -------------------------------------------------- */
 
 typedef enum kt_plan_recipe_kind {
 	KT_PLAN_RECIPE_EXEC,
@@ -169,7 +169,7 @@ typedef struct kt_plan_condition {
 	int64_t timeout_ns;  /* default 10s in wait, 15m in ReadyCondition */
 } kt_plan_condition;
 
-/* --- the rest of a service's configuration --- */
+/* --- the rest of a service's configuration -------------------------------- */
 
 typedef struct kt_plan_user {
 	bool set;

@@ -82,7 +82,7 @@ static void world_deinit(world *w)
 	kt_arena_deinit(&w->arena);
 }
 
-/* --- names --------------------------------------------------------------------------------- */
+/* --- names ---------------------------------------------------------------- */
 
 /* "^[a-z]([-a-z0-9]{0,max-2}[a-z0-9])?$" */
 static bool is_dns_label(const char *name, size_t max)
@@ -107,7 +107,7 @@ static bool bad_name(kt_buf *why, const char *what, const char *plural, const ch
 	return false;
 }
 
-/* --- services -------------------------------------------------------------------------------- */
+/* --- services ------------------------------------------------------------- */
 
 /* Each check says false with the reason in `why`. */
 
@@ -269,7 +269,7 @@ static bool check_remove(world *w, const char *name, kt_buf *why)
 	return true;
 }
 
-/* --- recipes ------------------------------------------------------------------------------------ */
+/* --- recipes -------------------------------------------------------------- */
 
 static bool check_recipe_on(const world *w, const char *service, const kt_plan_recipe *recipe,
 			    const char *who, kt_buf *why)
@@ -288,7 +288,7 @@ static bool check_recipe_on(const world *w, const char *service, const kt_plan_r
 	return true;
 }
 
-/* --- files ---------------------------------------------------------------------------------------- */
+/* --- files ---------------------------------------------------------------- */
 
 static bool check_new_artifact(world *w, const char *artifact, const char *who, kt_buf *why)
 {
@@ -347,7 +347,7 @@ static bool check_task(world *w, const kt_args_task *args, kt_buf *why)
 	return check_mounts(w, &args->files, "run_python", why);
 }
 
-/* --- all of them -------------------------------------------------------------------------------------- */
+/* --- all of them ---------------------------------------------------------- */
 
 static bool check_all_known(const world *w, const kt_plan_strs *names, kt_buf *why)
 {
