@@ -166,13 +166,31 @@ static void note_line(void *ctx, const kt_run_line *line)
 	kt_buf_addc(&h->lines, '\n');
 }
 
+static void execute_only(harness *h)
+{
+	kt_run_ctx run = {.env = h->env,
+	                  .plan = &h->plan,
+	                  .options = &h->options,
+	                  .emit = note_line,
+	                  .emit_ctx = h};
+
+	pthread_mutex_init(&run.emit_lock, NULL);
+	h->success = kt_run_execute(&run, NULL) == 0;
+	pthread_mutex_destroy(&run.emit_lock);
+}
+
 void harness_run(harness *h, bool success)
 {
 	KT_AUTO_ERR kt_err err = KT_ERR_INIT;
 
 	kt_buf_clear(&h->lines);
-	assert_int_equal(
-	        kt_run_plan(h->env, &h->plan, &h->options, note_line, h, &h->success, &err), 0);
+	if (h->unchecked) {
+		execute_only(h);
+	} else {
+		assert_int_equal(kt_run_plan(h->env, &h->plan, &h->options, note_line, h,
+		                             &h->success, &err),
+		                 0);
+	}
 	if (h->success != success) {
 		print_message("%s", kt_buf_str(&h->lines));
 	}

@@ -25,6 +25,7 @@ typedef struct harness {
 	const kt_instr *pointers[16];
 	kt_plan plan;
 	kt_run_options options;
+	bool unchecked; /* execute without validation: what came apart in between */
 	kt_buf lines; /* of the last run */
 	bool success;
 } harness;
