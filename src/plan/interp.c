@@ -134,6 +134,9 @@ static int interp_init(interp *in, kt_plan *plan, const kt_plan_request *request
 	kt_star_options options = {
 		.step_limit = request->max_steps,
 		.cancel = request->cancel,
+		.load_refusal = "'load(\"path/to/file.star\", var_in_file=\"var_in_file\")' statement is "
+				"not available in Kurtosis. Please use instead `module = "
+				"import(\"path/to/file.star\")` and then `module.var_in_file`",
 		.user = in,
 	};
 	in->star = kt_star_new(&options, err);

@@ -100,6 +100,7 @@ static void ktype_freeze(kt_sthread *t, kt_host *host)
 static const kt_host_type host_types[KTYPE_COUNT] = {
 #define KTYPE_HOST(upper, type_name, go)                                                           \
 	[KTYPE_##upper] = {.name = #type_name,                                                     \
+			   .like_struct = true,                                                    \
 			   .repr = ktype_repr,                                                     \
 			   .hash = ktype_hash,                                                     \
 			   .equal = ktype_equal,                                                   \

@@ -406,6 +406,8 @@ static kt_val missing(kt_sthread *t, kt_val v, kt_val name)
 			kt_buf_adds(&msg, " struct");
 		}
 		kt_buf_addf(&msg, " has no .%s attribute", attr);
+	} else if (kt_is(v, KT_KIND_HOST) && kt_as_host(v)->type->like_struct) {
+		kt_buf_addf(&msg, "\"%s\" struct has no .%s attribute", kt_val_type_name(v), attr);
 	} else {
 		kt_buf_addf(&msg, "%s has no .%s field or method", kt_val_type_name(v), attr);
 	}

@@ -331,6 +331,8 @@ typedef enum kt_cmp_op { KT_CMP_EQ, KT_CMP_NE, KT_CMP_LT, KT_CMP_LE, KT_CMP_GT, 
 /* Every function may be NULL; the comment names what happens then. */
 struct kt_host_type {
 	const char *name; /* type(v) */
+	/* A missing attribute is reported as of a struct: "NAME" struct has no .x attribute. */
+	bool like_struct;
 	/* str() and repr(). NULL: <NAME> */
 	int (*repr)(kt_sthread *t, kt_host *self, kt_buf *out);
 	bool (*truth)(kt_host *self);                                   /* NULL: true */

@@ -5,10 +5,13 @@
  *   plan-dump [OPTION=VALUE…] FILE.star|DIRECTORY [ARGS-JSON]
  *
  * Options: function=NAME, cluster=TYPE, privileged=1, service=NAME:PORT,PORT (exists in the
- * enclave), artifact=NAME (the same), cpu=MILLIS and memory=MB (free on the host), env=JSON.
+ * enclave), artifact=NAME (the same), cpu=MILLIS and memory=MB (free on the host), env=JSON,
+ * yaml=1 (plan YAML instead of the records), obeyed=1 (the edges that execution keeps).
  * Ids of runtime values are numbered in order of appearance, made-up names are masked.
  */
+#include "plan/graph.h"
 #include "plan/plan.h"
+#include "plan/plan_yaml.h"
 
 #include "base/alloc.h"
 #include "base/fs.h"
@@ -27,6 +30,7 @@ typedef struct options {
 	const char *function;
 	const char *path;
 	const char *args;
+	bool yaml, obeyed;
 } options;
 
 static void add_service(options *o, char *spec)
@@ -51,7 +55,7 @@ static void add_service(options *o, char *spec)
 static bool read_option(options *o, char *arg)
 {
 	char *value = strchr(arg, '=');
-	if (value == NULL || strchr(arg, '{') != NULL) {
+	if (value == NULL || arg[0] == '{') {
 		return false;
 	}
 	*value++ = '\0';
@@ -73,6 +77,10 @@ static bool read_option(options *o, char *arg)
 	} else if (kt_str_eq(arg, "memory")) {
 		o->facts.resources_known = true;
 		o->facts.free_memory_mb = strtoull(value, NULL, 10);
+	} else if (kt_str_eq(arg, "yaml")) {
+		o->yaml = true;
+	} else if (kt_str_eq(arg, "obeyed")) {
+		o->obeyed = true;
 	} else if (kt_str_eq(arg, "env")) {
 		o->facts.env_vars_json = value;
 	} else {
@@ -176,6 +184,40 @@ static int print_problems(const kt_plan *plan, const kt_plan_facts *facts)
 	return problems.len > 0 ? 1 : 0;
 }
 
+/* Instructions' ids become INSTR-NUMBER. */
+static int print_yaml(const kt_plan *plan)
+{
+	KT_AUTO_BUF kt_buf yaml = KT_BUF_INIT;
+	if (kt_plan_yaml(plan, NULL, &yaml, NULL) < 0) {
+		abort();
+	}
+	KT_AUTO_FREE char *text = kt_strdup(kt_buf_str(&yaml));
+	for (size_t i = 0; i < plan->n_instrs; i++) {
+		KT_AUTO_FREE char *number = kt_asprintf("INSTR-%zu", plan->instrs[i]->number);
+		char *next = kt_str_replace(text, plan->instrs[i]->uuid.text, number);
+		kt_free(text);
+		text = next;
+	}
+	print_masked(text);
+	return 0;
+}
+
+static int print_obeyed(const kt_plan *plan)
+{
+	KT_AUTO_PLAN_GRAPH kt_plan_graph graph = {0};
+	if (kt_plan_graph_make(plan, KT_PLAN_EDGES_OBEYED, &graph, NULL) < 0) {
+		abort();
+	}
+	for (size_t i = 0; i < graph.n; i++) {
+		printf("%zu. %s waits for", i + 1, plan->instrs[i]->short_text);
+		for (size_t k = 0; k < graph.deps[i].len; k++) {
+			printf(" %zu", graph.deps[i].items[k] + 1);
+		}
+		putchar('\n');
+	}
+	return 0;
+}
+
 static int print_plan(const kt_plan *plan, const kt_plan_facts *facts)
 {
 	printf("package %s\n", plan->package_id);
@@ -223,7 +265,9 @@ static int interpret(options *o)
 		KT_AUTO_FREE char *text = kt_err_text(&err);
 		line("error", text);
 	} else {
-		rc = print_plan(plan, &o->facts);
+		rc = o->yaml	 ? print_yaml(plan)
+		     : o->obeyed ? print_obeyed(plan)
+				 : print_plan(plan, &o->facts);
 	}
 	for (size_t i = 0; i < plan->n_warnings; i++) {
 		line("warning", plan->warnings[i]);

@@ -34,7 +34,7 @@ def run(program, parts):
                 path.write_text(body, encoding="utf-8")
         done = subprocess.run([program, *shlex.split(command)], cwd=where, capture_output=True,
                               text=True, timeout=60)
-        return done.stdout + done.stderr, done.returncode
+        return (done.stdout + done.stderr).replace(where, "CWD"), done.returncode
 
 
 def main():
