@@ -6,6 +6,7 @@
 #include "base/str.h"
 
 #include <math.h>
+#include <strings.h>
 
 int kt_exactly_one(kt_sthread *t, const kt_args *a, const char *want)
 {
@@ -202,6 +203,10 @@ static kt_val float_of_text(kt_sthread *t, const kt_str *s)
 
 	if (s->len == 0) {
 		return kt_star_raise(t, "float: empty string");
+	}
+	if (s->len == 4 && (s->data[0] == '+' || s->data[0] == '-') &&
+	    strncasecmp(s->data + 1, "nan", 3) == 0) {
+		return kt_float_new(t, NAN);
 	}
 	switch (kt_num_parse_float(s->data, s->len, &d)) {
 	case KT_NUM_OK:

@@ -56,6 +56,7 @@ void kt_assign(kt_fcomp *fc, kt_expr *target, kt_reg from, kt_spos pos)
 	fc->top = mark;
 }
 
+/* The right side is evaluated before the parts of the left one. */
 static void assign_stmt(kt_fcomp *fc, const kt_stmt *s)
 {
 	kt_expr *target = kt_unparen(s->a);
@@ -63,19 +64,6 @@ static void assign_stmt(kt_fcomp *fc, const kt_stmt *s)
 	if (target->kind == KT_EX_IDENT && target->binding->scope == KT_SC_LOCAL) {
 		kt_expr_to_local(fc, s->b, target->binding->index);
 		fc->assigned[target->binding->index] = 1;
-	} else if (target->kind == KT_EX_INDEX) {
-		kt_reg of = kt_expr_any(fc, target->a);
-		kt_reg at = kt_expr_any(fc, target->b);
-		kt_reg from = kt_expr_any(fc, s->b);
-
-		fc->pos = target->pos;
-		kt_emit(fc, KT_BC_SETINDEX, 0, of, at, from);
-	} else if (target->kind == KT_EX_DOT) {
-		kt_reg of = kt_expr_any(fc, target->dot.of);
-		kt_reg from = kt_expr_any(fc, s->b);
-
-		fc->pos = target->pos;
-		kt_emit(fc, KT_BC_SETATTR, 0, of, from, kt_site_new(fc, target->dot.name));
 	} else {
 		kt_assign(fc, target, kt_expr_any(fc, s->b), s->pos);
 	}

@@ -369,6 +369,12 @@ int kt_dict_update(kt_sthread *t, kt_val dict, kt_val from, const kt_val *kw, si
 		kt_iter_end(&iter);
 	}
 	for (size_t i = 0; more == 0 && i < nkw; i++) {
+		for (size_t j = 0; j < i; j++) {
+			if (kt_str_equal(kt_as_str(kw[2 * j]), kt_as_str(kw[2 * i]))) {
+				return kt_star_fail(t, "duplicate keyword arg: \"%s\"",
+						    kt_as_str(kw[2 * i])->data);
+			}
+		}
 		more = kt_dict_put(t, d, kw[2 * i], kw[2 * i + 1]);
 	}
 	return more;

@@ -189,8 +189,13 @@ static int elems_step(kt_sthread *t, const kt_elems *elems, size_t *at, kt_val *
 	case KT_CODEPOINTS:
 	case KT_CODEPOINT_ORDS:
 		rune = kt_utf8_decode(data, s->len - *at, &width);
-		*ret = elems->h.aux == KT_CODEPOINT_ORDS ? kt_small_val(rune)
-							 : kt_string_new(t, data, width);
+		if (elems->h.aux == KT_CODEPOINT_ORDS) {
+			*ret = kt_small_val(rune);
+		} else if (rune == KT_RUNE_ERROR && width == 1) {
+			*ret = kt_string_new(t, "\xEF\xBF\xBD", 3);
+		} else {
+			*ret = kt_string_new(t, data, width);
+		}
 		break;
 	}
 	*at += width;

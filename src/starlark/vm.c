@@ -67,7 +67,7 @@
 #define JUMP24 ((int32_t)((uint32_t)in.n << 24 | (uint32_t)in.c << 8) >> 8)
 #define JUMP_EQUAL(wanted)                                                                         \
 	do {                                                                                       \
-		bool r_ = R[in.a] == R[in.b];                                                      \
+		bool r_ = same(R[in.a], R[in.b]);                                                  \
 		if (!r_ && !BOTH_SMALL(R[in.a], R[in.b])) {                                        \
 			TRY(kt_val_equal(t, R[in.a], R[in.b], &r_));                               \
 		}                                                                                  \
@@ -89,6 +89,12 @@
 			pc += JUMP24;                                                              \
 		}                                                                                  \
 	} while (0)
+
+/* Equal at a glance. Containers are looked into even then, as cycles must be noticed. */
+static inline bool same(kt_val a, kt_val b)
+{
+	return a == b && (!kt_is_obj(a) || kt_obj_of(a)->kind < KT_KIND_LIST);
+}
 
 static inline bool truth(kt_val v)
 {
@@ -291,7 +297,7 @@ enter:
 		RESULT(kt_inplace_or(t, R[in.b], R[in.c]));
 		NEXT;
 	OP(EQ): {
-		bool equal = R[in.b] == R[in.c];
+		bool equal = same(R[in.b], R[in.c]);
 
 		if (!equal && !BOTH_SMALL(R[in.b], R[in.c])) {
 			TRY(kt_val_equal(t, R[in.b], R[in.c], &equal));
@@ -300,7 +306,7 @@ enter:
 		NEXT;
 	}
 	OP(NE): {
-		bool equal = R[in.b] == R[in.c];
+		bool equal = same(R[in.b], R[in.c]);
 
 		if (!equal && !BOTH_SMALL(R[in.b], R[in.c])) {
 			TRY(kt_val_equal(t, R[in.b], R[in.c], &equal));
