@@ -210,7 +210,7 @@ static const kt_param range_params[] = {
 };
 static const kt_param sorted_params[] = {
 	{"iterable", KT_ARG_ITERABLE, false, false},
-	{"key", KT_ARG_CALLABLE, true, true},
+	{"key", KT_ARG_CALLABLE, true, false},
 	{"reverse", KT_ARG_BOOL, true, false},
 };
 

@@ -429,6 +429,9 @@ static int in_range(kt_sthread *t, kt_val a, const kt_range *r, bool *ret)
 	int64_t i;
 	__int128 offset;
 
+	if (kt_is(a, KT_KIND_FLOAT) && isfinite(kt_as_float(a)->d)) {
+		a = kt_int_from_double(t, kt_as_float(a)->d); /* truncated, as in the reference */
+	}
 	if (!kt_is_anyint(a)) {
 		return kt_star_fail(t, "'in <range>' requires integer as left operand, not %s",
 				    kt_val_type_name(a));
