@@ -20,7 +20,7 @@
 static int beneath_root(int root, const char *path, uint64_t flags)
 {
 	struct open_how how = {.flags = flags | O_CLOEXEC,
-			       .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
+	                       .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
 
 	return (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
 }
@@ -47,7 +47,8 @@ static int make_last(int root, char *path, unsigned type)
 	if (type == S_IFDIR) {
 		status = mkdirat(parent, name, 0755) < 0 && errno != EEXIST ? -errno : 0;
 	} else {
-		fd = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+		fd = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+		            0644);
 		status = fd < 0 && errno != EEXIST ? -errno : 0;
 		if (fd >= 0) {
 			close(fd);
@@ -113,7 +114,8 @@ static int put_mount(int mount, int target)
 {
 	int status = 0;
 
-	if (move_mount(mount, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0) {
+	if (move_mount(mount, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) <
+	    0) {
 		status = -errno;
 	}
 	close(mount);
@@ -147,7 +149,7 @@ static int make_filesystem(const char *type, const char *options, unsigned attri
 			*value++ = '\0';
 		}
 		if (*option && fsconfig(fs, value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, option,
-					value, 0) < 0) {
+		                        value, 0) < 0) {
 			goto done;
 		}
 	}
@@ -187,15 +189,15 @@ int kt_sup_child_overlay(kt_sup_child *self, const kt_sup_step *step)
 
 		if (fd < 0) {
 			snprintf(self->detail, sizeof(self->detail), "layer %s",
-				 self->spec->layers.items[i]);
+			         self->spec->layers.items[i]);
 			return -errno;
 		}
 		len += (size_t)snprintf(options + len, sizeof(options) - len, "%s/proc/self/fd/%d",
-					i ? ":" : "lowerdir=", fd);
+		                        i ? ":" : "lowerdir=", fd);
 	}
 	len += (size_t)snprintf(options + len, sizeof(options) - len,
-				",upperdir=/proc/self/fd/%d/upper,workdir=/proc/self/fd/%d/work%s",
-				base, base, step->m ? ",volatile" : "");
+	                        ",upperdir=/proc/self/fd/%d/upper,workdir=/proc/self/fd/%d/work%s",
+	                        base, base, step->m ? ",volatile" : "");
 	if (len >= sizeof(options)) {
 		return -E2BIG;
 	}
@@ -291,7 +293,7 @@ int kt_sup_child_attach(kt_sup_child *self, const kt_sup_step *step)
 		return -errno;
 	}
 	if (step->m && mount_setattr(source, "", AT_EMPTY_PATH | AT_RECURSIVE, &attributes,
-				     sizeof(attributes)) < 0) {
+	                             sizeof(attributes)) < 0) {
 		return -errno;
 	}
 	target = kt_sup_child_open(step->a, S_ISDIR(st.st_mode) ? S_IFDIR : S_IFREG);
@@ -324,8 +326,8 @@ int kt_sup_child_mask(kt_sup_child *self, const kt_sup_step *step)
 		cover = -errno;
 	} else if (S_ISDIR(st.st_mode)) {
 		cover = make_filesystem("tmpfs", "size=0,nr_inodes=1,mode=555,ro",
-					MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
-						MOUNT_ATTR_NOEXEC);
+		                        MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+		                                MOUNT_ATTR_NOEXEC);
 	} else {
 		cover = open_tree(AT_FDCWD, "/dev/null", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 		cover = cover < 0 ? -errno : cover;
@@ -341,7 +343,7 @@ int kt_sup_child_mask(kt_sup_child *self, const kt_sup_step *step)
 int kt_sup_child_read_only(kt_sup_child *self, const kt_sup_step *step)
 {
 	struct mount_attr attributes = {.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
-						    MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC};
+	                                            MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC};
 	int target = kt_sup_child_open(step->a, 0);
 	int tree;
 
@@ -350,7 +352,8 @@ int kt_sup_child_read_only(kt_sup_child *self, const kt_sup_step *step)
 		return target == -ENOENT || target == -ENOTDIR ? 0 : target;
 	}
 	tree = open_tree(target, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-	if (tree < 0 || mount_setattr(tree, "", AT_EMPTY_PATH, &attributes, sizeof(attributes)) < 0) {
+	if (tree < 0 ||
+	    mount_setattr(tree, "", AT_EMPTY_PATH, &attributes, sizeof(attributes)) < 0) {
 		int saved = errno;
 
 		close(target);

@@ -170,7 +170,7 @@ static void remove_layers(const char *service_dir)
 		while (dir && (entry = readdir(dir))) {
 			if (strncmp(entry->d_name, pattern, strlen(pattern)) == 0 &&
 			    snprintf(layer_dir, sizeof(layer_dir), "%s/%s", spec.upper_dir,
-				     entry->d_name) < (int)sizeof(layer_dir)) {
+			             entry->d_name) < (int)sizeof(layer_dir)) {
 				(void)kt_fs_remove_tree(layer_dir, NULL);
 			}
 		}
@@ -184,7 +184,7 @@ static void remove_layers(const char *service_dir)
 typedef enum destroy_pass { PASS_KILL, PASS_LAYERS } destroy_pass;
 
 static void for_each_service(kt_supervisor *self, const char *folder, destroy_pass pass,
-			     kt_instant deadline)
+                             kt_instant deadline)
 {
 	char path[PATH_MAX];
 	DIR *dir;
@@ -197,7 +197,7 @@ static void for_each_service(kt_supervisor *self, const char *folder, destroy_pa
 
 		if (entry->d_name[0] == '.' ||
 		    snprintf(service_dir, sizeof(service_dir), "%s/%s", path, entry->d_name) >=
-			    (int)sizeof(service_dir)) {
+		            (int)sizeof(service_dir)) {
 			continue;
 		}
 		if (pass == PASS_KILL) {

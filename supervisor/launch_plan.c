@@ -26,29 +26,29 @@ static const struct {
 	unsigned major;
 	unsigned minor;
 } default_devices[] = {
-	{"null", "/dev/null", 1, 3},	 {"zero", "/dev/zero", 1, 5},
-	{"full", "/dev/full", 1, 7},	 {"random", "/dev/random", 1, 8},
-	{"urandom", "/dev/urandom", 1, 9}, {"tty", "/dev/tty", 5, 0},
+        {"null", "/dev/null", 1, 3},       {"zero", "/dev/zero", 1, 5},
+        {"full", "/dev/full", 1, 7},       {"random", "/dev/random", 1, 8},
+        {"urandom", "/dev/urandom", 1, 9}, {"tty", "/dev/tty", 5, 0},
 };
 
 static const struct {
 	const char *path;
 	const char *target;
 } device_links[] = {
-	{"/dev/fd", "/proc/self/fd"},	    {"/dev/stdin", "/proc/self/fd/0"},
-	{"/dev/stdout", "/proc/self/fd/1"}, {"/dev/stderr", "/proc/self/fd/2"},
-	{"/dev/ptmx", "pts/ptmx"},	    {"/dev/core", "/proc/kcore"},
+        {"/dev/fd", "/proc/self/fd"},       {"/dev/stdin", "/proc/self/fd/0"},
+        {"/dev/stdout", "/proc/self/fd/1"}, {"/dev/stderr", "/proc/self/fd/2"},
+        {"/dev/ptmx", "pts/ptmx"},          {"/dev/core", "/proc/kcore"},
 };
 
 /* What Docker hides and write-protects. */
 static const char *const masked_paths[] = {
-	"/proc/acpi",	    "/proc/asound",	 "/proc/interrupts", "/proc/kcore",
-	"/proc/keys",	    "/proc/latency_stats", "/proc/sched_debug", "/proc/scsi",
-	"/proc/timer_list", "/proc/timer_stats", "/sys/firmware",
-	"/sys/devices/virtual/powercap",
+        "/proc/acpi",        "/proc/asound",  "/proc/interrupts",
+        "/proc/kcore",       "/proc/keys",    "/proc/latency_stats",
+        "/proc/sched_debug", "/proc/scsi",    "/proc/timer_list",
+        "/proc/timer_stats", "/sys/firmware", "/sys/devices/virtual/powercap",
 };
 static const char *const read_only_paths[] = {
-	"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger",
+        "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger",
 };
 
 /* Docker's own defaults: low ports and ping for everybody. IPv6 stays on loopback only. */
@@ -56,13 +56,13 @@ static const struct {
 	const char *path;
 	const char *value;
 } sysctls[] = {
-	{"net/ipv4/ip_unprivileged_port_start", "0"},
-	{"net/ipv4/ping_group_range", "0 2147483647"},
-	{"net/ipv6/conf/eth0/disable_ipv6", "1"},
+        {"net/ipv4/ip_unprivileged_port_start", "0"},
+        {"net/ipv4/ping_group_range", "0 2147483647"},
+        {"net/ipv6/conf/eth0/disable_ipv6", "1"},
 };
 
 static int add(kt_sup_plan *plan, kt_sup_step_kind kind, const char *a, const char *b, uint64_t n,
-	       uint64_t m, kt_err *err)
+               uint64_t m, kt_err *err)
 {
 	return kt_sup_plan_add(plan, kind, a, b, n, m) < 0 ? kt_err_nomem(err) : 0;
 }
@@ -76,7 +76,7 @@ static int new_slot(kt_sup_plan *plan, size_t *ret, kt_err *err)
 {
 	if (plan->slots == KT_SUP_SLOTS_MAX) {
 		return KT_FAIL(err, EXHAUSTED, "a service can have at most %d mounts and devices",
-			       KT_SUP_SLOTS_MAX);
+		               KT_SUP_SLOTS_MAX);
 	}
 	*ret = plan->slots++;
 	return 0;
@@ -97,7 +97,7 @@ static const char *const file_targets[] = {"/etc/resolv.conf", "/etc/hostname", 
 #define FILE_COUNT KT_ARRAY_LEN(file_names)
 
 static int add_root(kt_sup_plan *plan, const kt_sup_spec *spec, const kt_sup_places *places,
-		    size_t file_slots[FILE_COUNT], size_t *first_mount_slot, kt_err *err)
+                    size_t file_slots[FILE_COUNT], size_t *first_mount_slot, kt_err *err)
 {
 	const char *root = kt_arena_printf(&plan->arena, "%s/root", places->service_dir);
 	uint64_t flags = spec->flags & KT_SUP_PRIVILEGED ? 0 : MS_NODEV;
@@ -107,12 +107,12 @@ static int add_root(kt_sup_plan *plan, const kt_sup_spec *spec, const kt_sup_pla
 	}
 	if (plain(plan, KT_SUP_STEP_PRIVATE, err) < 0 ||
 	    add(plan, KT_SUP_STEP_OVERLAY, places->layer_dir, root, flags,
-		spec->flags & KT_SUP_VOLATILE ? 1 : 0, err) < 0) {
+	        spec->flags & KT_SUP_VOLATILE ? 1 : 0, err) < 0) {
 		return -1;
 	}
 	for (size_t i = 0; i < FILE_COUNT; i++) {
-		const char *path = kt_arena_printf(&plan->arena, "%s/%s", places->service_dir,
-						   file_names[i]);
+		const char *path =
+		        kt_arena_printf(&plan->arena, "%s/%s", places->service_dir, file_names[i]);
 
 		if (!path) {
 			return kt_err_nomem(err);
@@ -133,7 +133,7 @@ static int add_root(kt_sup_plan *plan, const kt_sup_spec *spec, const kt_sup_pla
 }
 
 static int add_device(kt_sup_plan *plan, const char *name, uint64_t rdev, mode_t mode,
-		      size_t *ret_slot, kt_err *err)
+                      size_t *ret_slot, kt_err *err)
 {
 	const char *slot_text;
 
@@ -148,7 +148,7 @@ static int add_device(kt_sup_plan *plan, const char *name, uint64_t rdev, mode_t
 }
 
 static int add_host_device(kt_sup_plan *plan, size_t index, const char *path, size_t *ret_slot,
-			   kt_err *err)
+                           kt_err *err)
 {
 	const char *name = kt_arena_printf(&plan->arena, "d%zu", index);
 	struct stat st;
@@ -177,13 +177,13 @@ static int add_devices(kt_sup_plan *plan, const kt_sup_spec *spec, kt_err *err)
 		dev_attributes |= MOUNT_ATTR_NODEV;
 	}
 	if (add(plan, KT_SUP_STEP_FILESYSTEM, "tmpfs:mode=700,size=64k", "/dev",
-		MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, 0, err) < 0) {
+	        MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, 0, err) < 0) {
 		return -1;
 	}
 	for (size_t i = 0; i < standard; i++) {
 		if (add_device(plan, default_devices[i].name,
-			       makedev(default_devices[i].major, default_devices[i].minor),
-			       S_IFCHR | 0666, &slot, err) < 0) {
+		               makedev(default_devices[i].major, default_devices[i].minor),
+		               S_IFCHR | 0666, &slot, err) < 0) {
 			return -1;
 		}
 	}
@@ -193,13 +193,13 @@ static int add_devices(kt_sup_plan *plan, const kt_sup_spec *spec, kt_err *err)
 		}
 	}
 	if (plain(plan, KT_SUP_STEP_DEVICES_DONE, err) < 0 ||
-	    add(plan, KT_SUP_STEP_FILESYSTEM, "tmpfs:mode=755,size=65536k", "/dev",
-		dev_attributes, 0, err) < 0) {
+	    add(plan, KT_SUP_STEP_FILESYSTEM, "tmpfs:mode=755,size=65536k", "/dev", dev_attributes,
+	        0, err) < 0) {
 		return -1;
 	}
 	for (size_t i = 0; i < standard + spec->devices.len; i++) {
-		const char *target = i < standard ? default_devices[i].path
-						  : spec->devices.items[i - standard];
+		const char *target =
+		        i < standard ? default_devices[i].path : spec->devices.items[i - standard];
 
 		if (add(plan, KT_SUP_STEP_ATTACH, target, NULL, first + i, 0, err) < 0) {
 			return -1;
@@ -207,7 +207,7 @@ static int add_devices(kt_sup_plan *plan, const kt_sup_spec *spec, kt_err *err)
 	}
 	for (size_t i = 0; i < KT_ARRAY_LEN(device_links); i++) {
 		if (add(plan, KT_SUP_STEP_LINK, device_links[i].path, device_links[i].target, 0, 0,
-			err) < 0) {
+		        err) < 0) {
 			return -1;
 		}
 	}
@@ -215,12 +215,12 @@ static int add_devices(kt_sup_plan *plan, const kt_sup_spec *spec, kt_err *err)
 }
 
 static int add_filesystems(kt_sup_plan *plan, const kt_sup_spec *spec, const kt_sup_places *places,
-			   kt_err *err)
+                           kt_err *err)
 {
 	bool privileged = spec->flags & KT_SUP_PRIVILEGED;
 	uint64_t sys = QUIET | (privileged ? 0u : MOUNT_ATTR_RDONLY);
 	const char *shm = kt_arena_printf(&plan->arena, "tmpfs:mode=1777,size=%llu",
-					  (unsigned long long)spec->shm_bytes);
+	                                  (unsigned long long)spec->shm_bytes);
 
 	if (!shm) {
 		return kt_err_nomem(err);
@@ -235,7 +235,7 @@ static int add_filesystems(kt_sup_plan *plan, const kt_sup_spec *spec, const kt_
 	}
 	if (add_devices(plan, spec, err) < 0 ||
 	    add(plan, KT_SUP_STEP_FILESYSTEM, "devpts:mode=0620,ptmxmode=0666,gid=5", "/dev/pts",
-		MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, 0, err) < 0 ||
+	        MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, 0, err) < 0 ||
 	    add(plan, KT_SUP_STEP_FILESYSTEM, shm, "/dev/shm", QUIET, 0, err) < 0) {
 		return -1;
 	}
@@ -243,11 +243,11 @@ static int add_filesystems(kt_sup_plan *plan, const kt_sup_spec *spec, const kt_
 }
 
 static int add_mounts(kt_sup_plan *plan, const kt_sup_spec *spec,
-		      const size_t file_slots[FILE_COUNT], size_t first_slot, kt_err *err)
+                      const size_t file_slots[FILE_COUNT], size_t first_slot, kt_err *err)
 {
 	for (size_t i = 0; i < FILE_COUNT; i++) {
 		if (add(plan, KT_SUP_STEP_ATTACH, file_targets[i], NULL, file_slots[i],
-			MOUNT_ATTR_NODEV, err) < 0) {
+		        MOUNT_ATTR_NODEV, err) < 0) {
 			return -1;
 		}
 	}
@@ -259,11 +259,12 @@ static int add_mounts(kt_sup_plan *plan, const kt_sup_spec *spec,
 			attributes |= MOUNT_ATTR_RDONLY;
 		}
 		if ((mount->flags & KT_SUP_MOUNT_PREFILL) &&
-		    add(plan, KT_SUP_STEP_PREFILL, mount->target, NULL, first_slot + i, 0, err) < 0) {
+		    add(plan, KT_SUP_STEP_PREFILL, mount->target, NULL, first_slot + i, 0, err) <
+		            0) {
 			return -1;
 		}
 		if (add(plan, KT_SUP_STEP_ATTACH, mount->target, NULL, first_slot + i, attributes,
-			err) < 0) {
+		        err) < 0) {
 			return -1;
 		}
 	}
@@ -276,7 +277,8 @@ static int add_network_and_masks(kt_sup_plan *plan, const kt_sup_spec *spec, kt_
 		return -1;
 	}
 	for (size_t i = 0; i < KT_ARRAY_LEN(sysctls); i++) {
-		if (add(plan, KT_SUP_STEP_SYSCTL, sysctls[i].path, sysctls[i].value, 0, 0, err) < 0) {
+		if (add(plan, KT_SUP_STEP_SYSCTL, sysctls[i].path, sysctls[i].value, 0, 0, err) <
+		    0) {
 			return -1;
 		}
 	}
@@ -322,7 +324,7 @@ static int add_identity(kt_sup_plan *plan, bool tty, bool no_new_privs, bool fil
 }
 
 int kt_sup_plan_service(kt_sup_plan *self, const kt_sup_spec *spec, const kt_sup_places *places,
-			kt_err *err)
+                        kt_err *err)
 {
 	bool tty = spec->flags & KT_SUP_TTY;
 	size_t file_slots[FILE_COUNT];
@@ -350,11 +352,11 @@ int kt_sup_plan_service(kt_sup_plan *self, const kt_sup_spec *spec, const kt_sup
 		return -1;
 	}
 	return add_identity(self, tty, spec->flags & KT_SUP_NO_NEW_PRIVS,
-			    !(spec->flags & KT_SUP_PRIVILEGED), err);
+	                    !(spec->flags & KT_SUP_PRIVILEGED), err);
 }
 
 int kt_sup_plan_exec(kt_sup_plan *self, const kt_sup_spec *request, const char *user,
-		     const char *cwd, bool filtered, kt_err *err)
+                     const char *cwd, bool filtered, kt_err *err)
 {
 	bool tty = request->flags & KT_SUP_TTY;
 
@@ -362,9 +364,9 @@ int kt_sup_plan_exec(kt_sup_plan *self, const kt_sup_spec *request, const char *
 	    add(self, KT_SUP_STEP_USER, user, NULL, 0, 0, err) < 0) {
 		return -1;
 	}
-	if (tty && (add(self, KT_SUP_STEP_TERMINAL, NULL, NULL, request->rows, request->cols, err) <
-			    0 ||
-		    plain(self, KT_SUP_STEP_OWN_STREAMS, err) < 0)) {
+	if (tty &&
+	    (add(self, KT_SUP_STEP_TERMINAL, NULL, NULL, request->rows, request->cols, err) < 0 ||
+	     plain(self, KT_SUP_STEP_OWN_STREAMS, err) < 0)) {
 		return -1;
 	}
 	if (add(self, KT_SUP_STEP_DIRECTORY, cwd, NULL, 0, 0, err) < 0) {
@@ -379,7 +381,7 @@ static int add_env(kt_sup_texts *env, const char *entry, kt_err *err)
 }
 
 int kt_sup_plan_env(kt_sup_plan *self, const char *hostname, bool tty, kt_sup_texts *env,
-		    kt_err *err)
+                    kt_err *err)
 {
 	if (!kt_sup_env_get(env, "PATH") && add_env(env, DEFAULT_PATH, err) < 0) {
 		return -1;

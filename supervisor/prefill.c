@@ -173,8 +173,8 @@ int kt_sup_child_prefill(kt_sup_child *self, const kt_sup_step *step)
 	}
 	if (from >= 0 && to >= 0 && is_empty(to) && fstat(from, &st) == 0) {
 		status = copy_directory(from, to, DEPTH_MAX);
-		if (status == 0 && (fchown(to, st.st_uid, st.st_gid) < 0 ||
-				    fchmod(to, st.st_mode & 07777) < 0)) {
+		if (status == 0 &&
+		    (fchown(to, st.st_uid, st.st_gid) < 0 || fchmod(to, st.st_mode & 07777) < 0)) {
 			status = -errno;
 		}
 	}

@@ -55,7 +55,7 @@ void kt_sup_service_free(kt_sup_service *service)
 }
 
 int kt_sup_service_add(kt_supervisor *self, const kt_sup_spec *spec, kt_sup_service **ret,
-		       kt_err *err)
+                       kt_err *err)
 {
 	kt_sup_service *service = kt_calloc(1, sizeof(*service));
 
@@ -85,7 +85,7 @@ int kt_sup_service_add(kt_supervisor *self, const kt_sup_spec *spec, kt_sup_serv
 int kt_sup_service_watch(kt_sup_service *service, kt_err *err)
 {
 	return kt_sup_watch_add(&service->sup->loop, &service->pidfd_watch, service->pidfd, EPOLLIN,
-				on_pidfd, service, err);
+	                        on_pidfd, service, err);
 }
 
 /* ---- starting ------------------------------------------------------------------------ */
@@ -98,17 +98,18 @@ static void forget_process(kt_sup_service *service)
 }
 
 int kt_sup_service_start(kt_sup_service *service, const kt_sup_spec *spec, kt_instant asked_at,
-			 kt_err *err)
+                         kt_err *err)
 {
 	service->launch = (kt_sup_launch){.report = -1, .terminal = -1, .asked_at = asked_at};
 	if (kt_sup_launch_service(service, spec, err) == 0 &&
 	    kt_sup_service_watch(service, err) == 0 &&
 	    kt_sup_watch_add(&service->sup->loop, &service->launch.watch, service->launch.report,
-			     EPOLLIN, kt_sup_service_on_report, service, err) == 0) {
+	                     EPOLLIN, kt_sup_service_on_report, service, err) == 0) {
 		return 0;
 	}
 	if (service->pidfd >= 0) {
-		/* It waits for our word or is set up only partly: no harm in waiting for its end. */
+		/* It waits for our word or is set up only partly: no harm in waiting for its end.
+		 */
 		(void)pidfd_send_signal(service->pidfd, SIGKILL, NULL, 0);
 		(void)waitid(P_PIDFD, (id_t)service->pidfd, &(siginfo_t){0}, WEXITED | __WALL);
 		/* A child that failed early makes our own steps fail, too: its word explains. */
@@ -126,7 +127,7 @@ int kt_sup_service_start(kt_sup_service *service, const kt_sup_spec *spec, kt_in
 }
 
 static void answer_all(kt_sup_service *service, const kt_sup_asker *askers, size_t count,
-		       const kt_err *err)
+                       const kt_err *err)
 {
 	for (size_t i = 0; i < count; i++) {
 		kt_supervisor *sup = service->sup;
@@ -137,7 +138,7 @@ static void answer_all(kt_sup_service *service, const kt_sup_asker *askers, size
 		} else if (!err) {
 			kt_sup_put_num(&sup->reply, KT_SUP_F_PID, (uint64_t)service->pid);
 			kt_sup_put_num(&sup->reply, KT_SUP_F_LAUNCH_NS,
-				       (uint64_t)service->launch.took_ns);
+			               (uint64_t)service->launch.took_ns);
 		}
 		kt_sup_server_send(sup, askers[i], -1);
 	}
@@ -173,7 +174,7 @@ static void launched(kt_sup_service *service)
 	}
 	if (kt_sup_state_save(service, &err) < 0 ||
 	    kt_sup_net_service_up(sup->net, service->id, service->name, service->hostname,
-				  service->ip, &err) < 0) {
+	                          service->ip, &err) < 0) {
 		kt_log_err(KT_LOG_ERROR, KT_SUP_PART, &err, "service %s", service->id);
 	}
 	answer_all(service, service->launch_askers.items, service->launch_askers.len, NULL);
@@ -218,7 +219,7 @@ static bool ask_pidfd(int pidfd, kt_sup_exit *ret)
 		return false;
 	}
 	*ret = (kt_sup_exit){.ended = true,
-			     .signal = WIFSIGNALED(info.exit_code) ? WTERMSIG(info.exit_code) : 0};
+	                     .signal = WIFSIGNALED(info.exit_code) ? WTERMSIG(info.exit_code) : 0};
 	ret->code = ret->signal ? 128 + ret->signal : WEXITSTATUS(info.exit_code);
 	return true;
 }
@@ -268,9 +269,9 @@ static void answer_launch_failure(kt_sup_service *service)
 		kt_sup_server_begin(sup, service->launch_askers.items[i], &err);
 		if (service->launch.failed) {
 			kt_sup_put_str(&sup->reply, KT_SUP_F_STEP,
-				       kt_sup_step_text(service->launch.failure.step));
+			               kt_sup_step_text(service->launch.failure.step));
 			kt_sup_put_num(&sup->reply, KT_SUP_F_ERRNO,
-				       (uint64_t)service->launch.failure.error);
+			               (uint64_t)service->launch.failure.error);
 		}
 		kt_sup_server_send(sup, service->launch_askers.items[i], -1);
 	}
@@ -403,7 +404,7 @@ void kt_sup_service_stop(kt_sup_service *service, int sig, int64_t grace_ms)
 	service->state = KT_SUP_STATE_STOPPING;
 	(void)pidfd_send_signal(service->pidfd, sig, NULL, 0);
 	kt_sup_timer_set(&service->sup->loop, &service->kill_timer, kt_after_ms(grace_ms),
-			 on_kill_timer, service);
+	                 on_kill_timer, service);
 }
 
 /* ---- deleting ------------------------------------------------------------------------ */
@@ -441,9 +442,9 @@ static void delete_files(kt_sup_service *service)
 		kt_sup_layer_dir(dir, service->id, spec.upper_dir, layer_dir);
 	}
 	snprintf(trash, sizeof(trash), "%s/trash/%llu-%s", sup->dir,
-		 (unsigned long long)sup->next_trash++, service->id);
+	         (unsigned long long)sup->next_trash++, service->id);
 	snprintf(layer_trash, sizeof(layer_trash), "%.3500s.trash-%llu", layer_dir,
-		 (unsigned long long)sup->next_trash);
+	         (unsigned long long)sup->next_trash);
 	/* The name is free again at once; the rest may take its time. */
 	if (spec.upper_dir && rename(layer_dir, layer_trash) == 0) {
 		snprintf(layer_dir, sizeof(layer_dir), "%s", layer_trash);
@@ -481,8 +482,7 @@ static void adopt_ended(kt_sup_service *service)
 		if (!(service->flags & KT_SUP_NO_INIT)) {
 			(void)kt_sup_state_read_exit(service, &service->exit);
 		}
-		service->exit.oom_killed =
-			kt_sup_cgroups_oom(&service->sup->cgroups, service->id);
+		service->exit.oom_killed = kt_sup_cgroups_oom(&service->sup->cgroups, service->id);
 	}
 	service->state = KT_SUP_STATE_STOPPED;
 	kt_sup_cgroups_remove(&service->sup->cgroups, service->id);
@@ -513,7 +513,7 @@ static int adopt_running(kt_sup_service *service, const kt_sup_spec *spec, kt_er
 		return -1;
 	}
 	return kt_sup_net_service_up(service->sup->net, service->id, service->name,
-				     service->hostname, service->ip, err);
+	                             service->hostname, service->ip, err);
 }
 
 static int adopt(kt_supervisor *self, const char *id, kt_err *err)
@@ -569,8 +569,8 @@ int kt_sup_service_adopt_all(kt_supervisor *self, kt_err *err)
 		}
 		/* One damaged record must not cost the others their supervisor. */
 		if (adopt(self, entry->d_name, &failure) < 0) {
-			kt_log_err(KT_LOG_ERROR, KT_SUP_PART, &failure, "cannot take over service %s",
-				   entry->d_name);
+			kt_log_err(KT_LOG_ERROR, KT_SUP_PART, &failure,
+			           "cannot take over service %s", entry->d_name);
 		}
 	}
 	closedir(dir);

@@ -53,7 +53,7 @@ typedef enum kt_sup_step_kind {
 #define KT_SUP_STEP_ENUM(name, text) KT_SUP_STEP_##name,
 	KT_SUP_STEPS(KT_SUP_STEP_ENUM)
 #undef KT_SUP_STEP_ENUM
-	KT_SUP_STEP_COUNT
+	        KT_SUP_STEP_COUNT
 } kt_sup_step_kind;
 
 #define KT_SUP_SLOTS_MAX 128
@@ -82,16 +82,16 @@ typedef struct kt_sup_plan {
 /* What the child works on. Everything is borrowed from the parent's memory (copy on write). */
 typedef struct kt_sup_child {
 	const kt_sup_plan *plan;
-	const kt_sup_spec *spec; /* argv and layers; for an exec its args, see env */
-	const kt_sup_texts *env; /* complete but for HOME */
+	const kt_sup_spec *spec;     /* argv and layers; for an exec its args, see env */
+	const kt_sup_texts *env;     /* complete but for HOME */
 	const kt_sup_filter *filter; /* NULL: none */
 	const char *user;
 	uint64_t caps;
-	int report;    /* socket to the supervisor, close-on-exec */
+	int report;     /* socket to the supervisor, close-on-exec */
 	int streams[3]; /* to become 0, 1, 2; -1 with a terminal */
-	int exit_fd;   /* where init writes the exit status; -1 without init */
+	int exit_fd;    /* where init writes the exit status; -1 without init */
 	int join_pidfd; /* exec: the service's first process */
-	char *title;   /* where the process title may be overwritten, or NULL */
+	char *title;    /* where the process title may be overwritten, or NULL */
 	size_t title_len;
 	/* state of the child itself */
 	int slots[KT_SUP_SLOTS_MAX];
@@ -102,7 +102,7 @@ typedef struct kt_sup_child {
 
 /* What goes over the report socket: from the child… */
 typedef enum kt_sup_report_kind {
-	KT_SUP_REPORT_FAILED = 1,  /* step, error, detail */
+	KT_SUP_REPORT_FAILED = 1,   /* step, error, detail */
 	KT_SUP_REPORT_TERMINAL = 2, /* the pty's master rides along */
 } kt_sup_report_kind;
 
@@ -118,7 +118,7 @@ typedef struct kt_sup_report {
 
 /* Appends a step; NULL texts are allowed. -1 on OOM. */
 int kt_sup_plan_add(kt_sup_plan *self, kt_sup_step_kind kind, const char *a, const char *b,
-		    uint64_t n, uint64_t m);
+                    uint64_t n, uint64_t m);
 void kt_sup_plan_deinit(kt_sup_plan *self);
 
 /* Carries the plan out and never returns: execs, or reports and exits. */

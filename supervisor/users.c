@@ -93,7 +93,7 @@ static void take_user(const record *r, uint32_t uid, kt_sup_user *ret, found_use
 
 /* The first line whose name, or else whose number, is text. */
 static int find_user(const char *text, size_t len, const char *passwd, kt_sup_user *ret,
-		     found_user *found)
+                     found_user *found)
 {
 	uint32_t wanted = 0;
 	bool numeric = parse_id(text, len, &wanted);
@@ -172,8 +172,7 @@ static void collect_groups(const found_user *user, const char *group, kt_sup_use
 	}
 }
 
-int kt_sup_user_resolve(const char *text, const char *passwd, const char *group,
-			kt_sup_user *ret)
+int kt_sup_user_resolve(const char *text, const char *passwd, const char *group, kt_sup_user *ret)
 {
 	const char *colon = strchr(text, ':');
 	size_t user_len = colon ? (size_t)(colon - text) : strlen(text);

@@ -28,7 +28,6 @@ typedef struct kt_sup_user {
  * lists it. With one, that group is the only one. 0, -ENOENT (unknown user), -ESRCH (unknown
  * group), -EINVAL (a number out of range).
  */
-int kt_sup_user_resolve(const char *text, const char *passwd, const char *group,
-			kt_sup_user *ret);
+int kt_sup_user_resolve(const char *text, const char *passwd, const char *group, kt_sup_user *ret);
 
 #endif

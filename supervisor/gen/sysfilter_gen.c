@@ -1,6 +1,6 @@
 /*
- * Build-time program: prints the call tables of sysfilter.c with the numbers of this machine's ABIs.
- * An unknown name is an error unless some ABI of the family has it or it is listed as young.
+ * Build-time program: prints the call tables of sysfilter.c with the numbers of this machine's
+ * ABIs. An unknown name is an error unless some ABI of the family has it or it is listed as young.
  */
 #include "base/base.h"
 #include "caps.h"
@@ -63,10 +63,10 @@ static void add_names(table *t, uint32_t arch, const char *names, uint64_t caps)
 static void add_all(table *t, uint32_t arch)
 {
 	add_names(t, arch,
-		  ALLOWED_FILES ALLOWED_XATTRS ALLOWED_WAITING ALLOWED_SOCKETS ALLOWED_MEMORY
-			  ALLOWED_PROCESSES ALLOWED_SIGNALS ALLOWED_SCHEDULING ALLOWED_IDENTITY
-				  ALLOWED_TIME ALLOWED_IPC ALLOWED_SYSTEM,
-		  0);
+	          ALLOWED_FILES ALLOWED_XATTRS ALLOWED_WAITING ALLOWED_SOCKETS ALLOWED_MEMORY
+	                  ALLOWED_PROCESSES ALLOWED_SIGNALS ALLOWED_SCHEDULING ALLOWED_IDENTITY
+	                          ALLOWED_TIME ALLOWED_IPC ALLOWED_SYSTEM,
+	          0);
 #ifdef __x86_64__
 	add_names(t, arch, ALLOWED_X86, 0);
 #else

@@ -97,17 +97,17 @@ typedef enum kt_sup_type {
 
 /* Fields. s = text, n = number, g = group. Numbers of tags are never reused. */
 typedef enum kt_sup_tag {
-	KT_SUP_F_VERSION = 1, /* n */
-	KT_SUP_F_STATUS = 2,  /* n */
-	KT_SUP_F_MESSAGE = 3, /* s: the error chain as "a: b: c" */
-	KT_SUP_F_STEP = 4,    /* s: launch step that failed */
-	KT_SUP_F_ERRNO = 5,   /* n */
-	KT_SUP_F_ENCLAVE = 6, /* s */
-	KT_SUP_F_PID = 7,     /* n: as seen on the host */
-	KT_SUP_F_ID = 8,      /* s: service id */
-	KT_SUP_F_SERVICE = 9, /* g */
-	KT_SUP_F_STATE = 10,  /* n: kt_sup_state */
-	KT_SUP_F_EXIT_CODE = 11, /* n: 0–255; 128 + signal when killed; absent while running */
+	KT_SUP_F_VERSION = 1,       /* n */
+	KT_SUP_F_STATUS = 2,        /* n */
+	KT_SUP_F_MESSAGE = 3,       /* s: the error chain as "a: b: c" */
+	KT_SUP_F_STEP = 4,          /* s: launch step that failed */
+	KT_SUP_F_ERRNO = 5,         /* n */
+	KT_SUP_F_ENCLAVE = 6,       /* s */
+	KT_SUP_F_PID = 7,           /* n: as seen on the host */
+	KT_SUP_F_ID = 8,            /* s: service id */
+	KT_SUP_F_SERVICE = 9,       /* g */
+	KT_SUP_F_STATE = 10,        /* n: kt_sup_state */
+	KT_SUP_F_EXIT_CODE = 11,    /* n: 0–255; 128 + signal when killed; absent while running */
 	KT_SUP_F_EXIT_SIGNAL = 12,  /* n: 0 = ended by itself */
 	KT_SUP_F_EXIT_UNKNOWN = 13, /* n: 1 = ended while nobody could see how */
 	KT_SUP_F_STARTED_NS = 14,   /* n: wall clock */
@@ -125,18 +125,18 @@ typedef enum kt_sup_tag {
 	KT_SUP_F_OOM_KILLED = 26,   /* n: 1 = the kernel killed it for want of memory */
 
 	/* Service spec. ID, ARG, LAYER and IP are needed, the rest may be absent. */
-	KT_SUP_F_NAME = 40,     /* s: DNS name; entered while the service runs */
-	KT_SUP_F_IP = 41,       /* s: "172.16.0.5" */
-	KT_SUP_F_HOSTNAME = 42, /* s: default: the first 12 characters of ID */
-	KT_SUP_F_FLAGS = 43,    /* n: kt_sup_flag */
-	KT_SUP_F_LAYER = 44,    /* s*: unpacked layer directories, topmost first */
-	KT_SUP_F_UPPER_DIR = 45, /* s: parent of the writable layer (default: the runtime dir) */
-	KT_SUP_F_ARG = 46,       /* s*: the program and its arguments */
-	KT_SUP_F_ENV = 47,       /* s*: "K=V"; PATH, HOSTNAME, HOME, TERM are added if missing */
-	KT_SUP_F_CWD = 48,       /* s: default "/"; made if missing */
-	KT_SUP_F_USER = 49,      /* s: "", name, uid, name:group, uid:gid … */
-	KT_SUP_F_STOP_SIGNAL = 50,   /* n: default SIGTERM */
-	KT_SUP_F_LOG_PATH = 51,      /* s: log file (log_format.h); absent: output is discarded */
+	KT_SUP_F_NAME = 40,        /* s: DNS name; entered while the service runs */
+	KT_SUP_F_IP = 41,          /* s: "172.16.0.5" */
+	KT_SUP_F_HOSTNAME = 42,    /* s: default: the first 12 characters of ID */
+	KT_SUP_F_FLAGS = 43,       /* n: kt_sup_flag */
+	KT_SUP_F_LAYER = 44,       /* s*: unpacked layer directories, topmost first */
+	KT_SUP_F_UPPER_DIR = 45,   /* s: parent of the writable layer (default: the runtime dir) */
+	KT_SUP_F_ARG = 46,         /* s*: the program and its arguments */
+	KT_SUP_F_ENV = 47,         /* s*: "K=V"; PATH, HOSTNAME, HOME, TERM are added if missing */
+	KT_SUP_F_CWD = 48,         /* s: default "/"; made if missing */
+	KT_SUP_F_USER = 49,        /* s: "", name, uid, name:group, uid:gid … */
+	KT_SUP_F_STOP_SIGNAL = 50, /* n: default SIGTERM */
+	KT_SUP_F_LOG_PATH = 51,    /* s: log file (log_format.h); absent: output is discarded */
 	KT_SUP_F_LOG_MAX_BYTES = 52, /* n: rotate beyond; default 16 MiB */
 	KT_SUP_F_LOG_FILES = 53,     /* n: rotated files kept beside the current one; default 4 */
 	KT_SUP_F_CPU_MILLIS = 54,    /* n: hard quota, 0 = none */
@@ -224,14 +224,14 @@ uint64_t kt_sup_get_num(const kt_sup_reader *self, uint16_t tag, uint64_t fallba
  * errno of sendmsg in err->sys_errno (EAGAIN: nothing was sent).
  */
 int kt_sup_send(int sock, const kt_buf *msg, const int *fds, size_t fd_count, int flags,
-		kt_err *err);
+                kt_err *err);
 /*
  * Receives one message into msg (cleared first) and its descriptors, which then are the caller's,
  * close-on-exec; *ret_fd_count of them, at most KT_SUP_FDS_MAX. `flags` go to recvmsg.
  * 1 = a message, 0 = the peer has closed, -1 = failure (EAGAIN in err->sys_errno).
  */
 int kt_sup_recv(int sock, kt_buf *msg, int fds[KT_SUP_FDS_MAX], size_t *ret_fd_count, int flags,
-		kt_err *err);
+                kt_err *err);
 
 /* Whether text is a valid service id. */
 bool kt_sup_id_valid(const char *text);

@@ -64,7 +64,8 @@ void fx_call(fixture *fx, kt_buf *msg, const int *fds, size_t fd_count, fx_reply
 void fx_call_ok(fixture *fx, kt_buf *msg, fx_reply *ret);
 void fx_reply_deinit(fx_reply *reply);
 
-/* A launch request for "probe ARG…"; add more fields before fx_call. The arguments end with NULL. */
+/* A launch request for "probe ARG…"; add more fields before fx_call. The arguments end with NULL.
+ */
 void fx_spec(fixture *fx, kt_buf *msg, const char *id, unsigned host, const char *first, ...);
 /* Launches "probe ARG…" and waits until the program runs. Returns the time the launch took. */
 int64_t fx_launch(fixture *fx, const char *id, unsigned host, const char *first, ...);

@@ -88,17 +88,25 @@ static void test_capabilities_and_privileges(void **state)
 static void test_system_calls(void **state)
 {
 	static const char *const denied[] = {
-		"mount=EPERM", "umount=EPERM", "unshare_user=EPERM", "unshare_net=EPERM",
-		"setns=EPERM", "clone3=ENOSYS", "clone_newuser=EPERM", "bpf=EPERM",
-		"keyctl=EPERM", "perf=EPERM", "kexec=EPERM", "init_module=EPERM",
-		"io_uring=EPERM", "userfaultfd=EPERM", "open_by_handle=EPERM",
-		"settimeofday=EPERM", "swapon=EPERM", "reboot=EPERM", "pivot_root=EPERM",
-		"fsopen=EPERM", "socket_vsock=EPERM", "socket_alg=EPERM",
-		"personality_odd=EPERM", "too_new=ENOSYS",
+	        "mount=EPERM",           "umount=EPERM",
+	        "unshare_user=EPERM",    "unshare_net=EPERM",
+	        "setns=EPERM",           "clone3=ENOSYS",
+	        "clone_newuser=EPERM",   "bpf=EPERM",
+	        "keyctl=EPERM",          "perf=EPERM",
+	        "kexec=EPERM",           "init_module=EPERM",
+	        "io_uring=EPERM",        "userfaultfd=EPERM",
+	        "open_by_handle=EPERM",  "settimeofday=EPERM",
+	        "swapon=EPERM",          "reboot=EPERM",
+	        "pivot_root=EPERM",      "fsopen=EPERM",
+	        "socket_vsock=EPERM",    "socket_alg=EPERM",
+	        "personality_odd=EPERM", "too_new=ENOSYS",
 	};
 	static const char *const allowed[] = {
-		"socket_inet=ok", "socket_raw=ok", "chroot=ok", "personality_ask=ok",
-		"fchmodat2_unlike_eperm=ok",
+	        "socket_inet=ok",
+	        "socket_raw=ok",
+	        "chroot=ok",
+	        "personality_ask=ok",
+	        "fchmodat2_unlike_eperm=ok",
 	};
 	fixture *fx = *state;
 	char *log;
@@ -117,7 +125,7 @@ static void test_system_calls(void **state)
 static void test_masks_and_devices(void **state)
 {
 	static const char *const hidden[] = {"/proc/kcore", "/proc/keys", "/proc/timer_list",
-					     "/proc/interrupts"};
+	                                     "/proc/interrupts"};
 	fixture *fx = *state;
 	char *log;
 	int code;
@@ -158,7 +166,7 @@ static void test_masks_and_devices(void **state)
 	assert_has(log, " - proc proc rw");
 	kt_free(log);
 	log = fx_exec(fx, "m", NULL, &code, "cat", "/proc/sys/net/ipv4/ip_unprivileged_port_start",
-		      NULL);
+	              NULL);
 	assert_string_equal(log, "0\n");
 	kt_free(log);
 	log = fx_exec(fx, "m", NULL, &code, "fds", NULL);
@@ -358,7 +366,8 @@ static void test_failures(void **state)
 
 	fx_spec(fx, &msg, "none", 5, "exit", "0", NULL);
 	put_mount(&msg, "/no/such/source", "/x", 0);
-	expect_failure(fx, &msg, KT_ERR_NOT_FOUND, "cannot take the mount source '/no/such/source'");
+	expect_failure(fx, &msg, KT_ERR_NOT_FOUND,
+	               "cannot take the mount source '/no/such/source'");
 
 	fx_spec(fx, &msg, "none", 5, "exit", "0", NULL);
 	kt_sup_put_str(&msg, KT_SUP_F_IP, "10.0.0.1");
@@ -441,19 +450,19 @@ static void test_much_output(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_output_and_exit),
-		cmocka_unit_test(test_capabilities_and_privileges),
-		cmocka_unit_test(test_system_calls),
-		cmocka_unit_test(test_masks_and_devices),
-		cmocka_unit_test(test_identity),
-		cmocka_unit_test(test_terminal),
-		cmocka_unit_test(test_files),
-		cmocka_unit_test(test_mounts),
-		cmocka_unit_test(test_hostile_links),
-		cmocka_unit_test(test_failures),
-		cmocka_unit_test(test_network),
-		cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_much_output),
+	        cmocka_unit_test(test_output_and_exit),
+	        cmocka_unit_test(test_capabilities_and_privileges),
+	        cmocka_unit_test(test_system_calls),
+	        cmocka_unit_test(test_masks_and_devices),
+	        cmocka_unit_test(test_identity),
+	        cmocka_unit_test(test_terminal),
+	        cmocka_unit_test(test_files),
+	        cmocka_unit_test(test_mounts),
+	        cmocka_unit_test(test_hostile_links),
+	        cmocka_unit_test(test_failures),
+	        cmocka_unit_test(test_network),
+	        cmocka_unit_test(test_limits),
+	        cmocka_unit_test(test_much_output),
 	};
 
 	return cmocka_run_group_tests_name("supervisor/launch", tests, fx_setup, fx_teardown);
