@@ -153,7 +153,9 @@ static int unpack_named(kt_sthread *t, const char *fname, const kt_param *params
 					    fname, name);
 		}
 		given |= UINT64_C(1) << i;
-		if (take(t, fname, &params[i], name, a->kw[2 * k + 1], &v[i]) < 0) {
+		char label[64];
+		snprintf(label, sizeof(label), "\"%s\"", name); /* in quotes only here */
+		if (take(t, fname, &params[i], label, a->kw[2 * k + 1], &v[i]) < 0) {
 			return -1;
 		}
 	}

@@ -304,6 +304,10 @@ static kt_val int_of_text(kt_sthread *t, const kt_args *a)
 	kt_val v;
 
 	if (a->v[1] != KT_NULL) {
+		if (!kt_is_anyint(a->v[1])) {
+			return kt_star_raise(t, "int: for base, got %s, want int",
+					     kt_val_type_name(a->v[1]));
+		}
 		if (kt_int_arg(t, a->v[1], &base) < 0) {
 			return KT_NAMED(t, a);
 		}

@@ -140,6 +140,10 @@ static int equal(kt_sthread *t, kt_val a, kt_val b, int depth, bool *ret)
 	case KT_KIND_RANGE:
 		*ret = equal_ranges(kt_as_range(a), kt_as_range(b));
 		return 0;
+	case KT_KIND_ELEMS:
+		*ret = kt_as_elems(a)->h.aux == kt_as_elems(b)->h.aux &&
+		       kt_str_equal(kt_as_str(kt_as_elems(a)->of), kt_as_str(kt_as_elems(b)->of));
+		return 0;
 	case KT_KIND_STRUCT:
 		return equal_structs(t, kt_as_struct(a), kt_as_struct(b), depth, ret);
 	case KT_KIND_HOST:

@@ -17,19 +17,29 @@ typedef struct indenter {
 	KT_VEC(char) open; /* '{' and '[' */
 } indenter;
 
-static int fail(indenter *in, const char *where)
+static int fail_at(indenter *in, char c, const char *where)
 {
 	KT_AUTO_BUF kt_buf message = KT_BUF_INIT;
 
-	if (in->at >= in->text.len) {
-		return kt_star_fail(in->t, "json.indent: unexpected end of JSON input");
-	}
-	char c = in->text.data[in->at];
 	kt_buf_adds(&message, "invalid character ");
 	kt_json_quote_char(&message, (unsigned char)c);
 	kt_buf_addc(&message, ' ');
 	kt_buf_adds(&message, where);
 	return kt_star_fail(in->t, "json.indent: %s", kt_buf_str(&message));
+}
+
+static int fail(indenter *in, const char *where)
+{
+	if (in->at >= in->text.len) {
+		return kt_star_fail(in->t, "json.indent: unexpected end of JSON input");
+	}
+	return fail_at(in, in->text.data[in->at], where);
+}
+
+/* Inside a number, word or escape the end of the text counts as a space that is wrong there. */
+static int fail_inside(indenter *in, const char *where)
+{
+	return fail_at(in, in->at < in->text.len ? in->text.data[in->at] : ' ', where);
 }
 
 /* The character to look at next, or NUL at the end (a NUL in the text is wrong everywhere). */
@@ -66,7 +76,7 @@ static int check_escape(indenter *in)
 
 	if (c != 'u') {
 		if (c == '\0' || strchr("\"\\/bfnrt", c) == NULL) {
-			return fail(in, "in string escape code");
+			return fail_inside(in, "in string escape code");
 		}
 		in->at++;
 		return 0;
@@ -74,7 +84,7 @@ static int check_escape(indenter *in)
 	in->at++;
 	for (int i = 0; i < 4; i++) {
 		if (!is_hex(current(in))) {
-			return fail(in, "in \\u hexadecimal character escape");
+			return fail_inside(in, "in \\u hexadecimal character escape");
 		}
 		in->at++;
 	}
@@ -116,12 +126,12 @@ static int check_number(indenter *in)
 	if (current(in) == '0') {
 		in->at++;
 	} else if (!skip_digits(in)) {
-		return fail(in, "in numeric literal");
+		return fail_inside(in, "in numeric literal");
 	}
 	if (current(in) == '.') {
 		in->at++;
 		if (!skip_digits(in)) {
-			return fail(in, "after decimal point in numeric literal");
+			return fail_inside(in, "after decimal point in numeric literal");
 		}
 	}
 	if ((current(in) | 0x20) == 'e') {
@@ -130,7 +140,7 @@ static int check_number(indenter *in)
 			in->at++;
 		}
 		if (!skip_digits(in)) {
-			return fail(in, "in exponent of numeric literal");
+			return fail_inside(in, "in exponent of numeric literal");
 		}
 	}
 	return 0;
@@ -143,7 +153,7 @@ static int check_word(indenter *in, const char *word)
 			char where[64];
 			snprintf(where, sizeof(where), "in literal %s (expecting '%c')", word,
 				 word[i]);
-			return fail(in, where);
+			return fail_inside(in, where);
 		}
 	}
 	return 0;

@@ -30,8 +30,15 @@ static kt_val floor_div_small(kt_sthread *t, int64_t a, int64_t b)
 
 static kt_val shift(kt_sthread *t, kt_binop op, kt_val a, kt_val b)
 {
-	int64_t count = kt_is_int(b) ? kt_small(b) : kt_int_sign(b) < 0 ? -1 : INT64_MAX;
+	int64_t count = kt_is_int(b) ? kt_small(b) : INT64_MAX;
 
+	if (count > INT32_MAX || count < INT32_MIN) {
+		KT_AUTO_BUF kt_buf text = KT_BUF_INIT;
+
+		return kt_int_text(t, b, 10, &text) < 0
+			       ? KT_NULL
+			       : kt_star_raise(t, "%s out of range", kt_buf_str(&text));
+	}
 	if (count < 0) {
 		KT_AUTO_BUF kt_buf text = KT_BUF_INIT;
 
@@ -553,6 +560,9 @@ kt_val kt_val_binary(kt_sthread *t, kt_binop op, kt_val a, kt_val b)
 	}
 	if (a_int && b_int) {
 		return int_op(t, op, a, b);
+	}
+	if (a_int && (op == KT_OP_SHL || op == KT_OP_SHR)) {
+		return kt_star_raise(t, "got %s, want int", kt_val_type_name(b));
 	}
 	if ((a_int || a_float) && (b_int || b_float)) {
 		return float_op(t, op, a, b);

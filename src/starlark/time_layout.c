@@ -270,7 +270,7 @@ static void add_date(kt_buf *out, const kt_civil *c, kt_layout_kind kind)
 		add_padded(out, c->year, 4, '0');
 		break;
 	default:
-		add_padded(out, c->year < 0 ? 0 : c->year % 100, 2, '0');
+		add_padded(out, llabs(c->year % 100), 2, '0');
 		break;
 	}
 }

@@ -105,8 +105,7 @@ size_t kt_val_len(kt_val v)
 	case KT_KIND_RANGE:
 		return (size_t)kt_as_range(v)->len;
 	case KT_KIND_ELEMS:
-		if (kt_as_elems(v)->h.aux == KT_CODEPOINTS ||
-		    kt_as_elems(v)->h.aux == KT_CODEPOINT_ORDS) {
+		if (kt_as_elems(v)->h.aux != KT_ELEMS && kt_as_elems(v)->h.aux != KT_ELEM_ORDS) {
 			return SIZE_MAX;
 		}
 		return kt_as_str(kt_as_elems(v)->of)->len;
@@ -125,7 +124,9 @@ kt_val kt_int_new(kt_sthread *t, int64_t i)
 	if (i <= KT_SMALL_MAX && i >= KT_SMALL_MIN) {
 		return kt_small_val(i);
 	}
-	return kt_big_add(t, kt_small_val(i / 2), kt_small_val(i - i / 2));
+	kt_val half = kt_small_val(i / 2);
+	kt_val even = kt_big_add(t, half, half);
+	return even == KT_NULL ? KT_NULL : kt_big_add(t, even, kt_small_val(i % 2));
 }
 
 kt_val kt_int_new_u64(kt_sthread *t, uint64_t i)
