@@ -1,0 +1,366 @@
+/* kurtosis run */
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/fs.h"
+#include "base/str.h"
+#include "cli/enclave_view.h"
+#include "cli/progress.h"
+#include "cli/run_functions.h"
+#include "cli/run_print.h"
+#include "cli/run_target.h"
+#include "cli/ui.h"
+#include "package/package.h"
+
+#include <string.h>
+#include <strings.h>
+
+#define ARGS_MAX ((size_t)64 << 20)
+
+/* Everything that flags and arguments say. */
+typedef struct run_request {
+	kt_target target;
+	char *args; /* JSON */
+	kt_verbosity verbosity;
+	ApiContainerApi__ImageDownloadMode download;
+	bool no_caching;
+	bool dry_run;
+	bool parallel;
+} run_request;
+
+static void run_request_deinit(run_request *self)
+{
+	kt_target_deinit(&self->target);
+	kt_free(self->args);
+}
+
+/* --- reading the request ---------------------------------------------------------------- */
+
+static int refuse_unbuilt(kt_cli *cli, kt_err *err)
+{
+	static const char *const unbuilt[] = {"dependencies", "pull", "output-graph", "with-mermaid"};
+	for (size_t i = 0; i < KT_ARRAY_LEN(unbuilt); i++) {
+		if (kt_cli_bool(cli, unbuilt[i])) {
+			return KT_FAIL(err, UNSUPPORTED, "the flag --%s is not supported yet", unbuilt[i]);
+		}
+	}
+	return 0;
+}
+
+static int read_args(kt_cli *cli, run_request *request, kt_err *err)
+{
+	const char *text = kt_cli_arg(cli, "args");
+	const char *file = kt_cli_str(cli, "args-file");
+	KT_AUTO_BUF kt_buf content = KT_BUF_INIT;
+	bool from_file = strcmp(text, "{}") == 0 && *file != '\0';
+	if (from_file && (kt_str_starts(file, "http://") || kt_str_starts(file, "https://"))) {
+		return KT_FAIL(err, UNSUPPORTED,
+			       "reading the arguments from a URL is not supported yet; download %s and "
+			       "give the file",
+			       file);
+	}
+	if (from_file) {
+		if (kt_fs_read(file, ARGS_MAX, &content, err) < 0) {
+			KT_WRAP(err, "An error occurred checking for argument's file existence on '%s'",
+				file);
+			return KT_WRAP(err, "attempted to validate 'args-file' but failed");
+		}
+		text = kt_buf_str(&content);
+	}
+	request->args = kt_package_args_json(text, strlen(text), err);
+	if (request->args == NULL) {
+		KT_WRAP(err, "Error validating args, because it is not a valid JSON or YAML.");
+		return from_file ? KT_WRAP(err, "attempted to validate 'args-file' but failed")
+				 : KT_WRAP(err, "An error occurred validating arg 'args'");
+	}
+	return 0;
+}
+
+static int read_features(kt_cli *cli, run_request *request, kt_err *err)
+{
+	const char *text = kt_cli_str(cli, "experimental");
+	KT_AUTO_STRVEC kt_strvec parts = KT_STRVEC_INIT;
+	if (*text == '\0') {
+		return 0;
+	}
+	if (kt_strvec_split(&parts, text, ',') < 0) {
+		return kt_err_nomem(err);
+	}
+	for (size_t i = 0; i < parts.len; i++) {
+		if (strcmp(parts.items[i], "NO_INSTRUCTIONS_CACHING") != 0) {
+			return KT_FAIL(err, INVALID,
+				       "Unable to parse '%s' as a valid Kurtosis feature flag.",
+				       parts.items[i]);
+		}
+		request->no_caching = true;
+	}
+	return 0;
+}
+
+static int read_request(kt_cli *cli, run_request *request, kt_err *err)
+{
+	const char *verbosity = kt_cli_str(cli, "verbosity");
+	const char *download = kt_cli_str(cli, "image-download");
+	if (refuse_unbuilt(cli, err) < 0) {
+		return -1;
+	}
+	if (!kt_verbosity_parse(verbosity, &request->verbosity)) {
+		return KT_FAIL(err, INVALID,
+			       "Invalid verbosity value: '%s'. Possible values are BRIEF, DETAILED, "
+			       "EXECUTABLE, OUTPUT_ONLY, DESCRIPTION",
+			       verbosity);
+	}
+	if (strcasecmp(download, "always") == 0) {
+		request->download = API_CONTAINER_API__IMAGE_DOWNLOAD_MODE__always;
+	} else if (strcasecmp(download, "missing") == 0) {
+		request->download = API_CONTAINER_API__IMAGE_DOWNLOAD_MODE__missing;
+	} else {
+		return KT_FAIL(err, INVALID,
+			       "Invalid image-download value: '%s'. Possible values are: 'missing', "
+			       "'always'",
+			       download);
+	}
+	request->dry_run = kt_cli_bool(cli, "dry-run");
+	request->parallel = kt_cli_bool(cli, "parallel");
+	if (read_features(cli, request, err) < 0 || read_args(cli, request, err) < 0) {
+		return -1;
+	}
+	return kt_target_open(kt_cli_arg(cli, "script-or-package-path"), &request->target, err);
+}
+
+/* --- the enclave ------------------------------------------------------------------------ */
+
+typedef struct run_enclave {
+	char *name;
+	char *uuid;
+	bool is_new;
+	kt_grpc_client *apic;
+} run_enclave;
+
+static void run_enclave_deinit(run_enclave *self)
+{
+	kt_free(self->name);
+	kt_free(self->uuid);
+	kt_grpc_client_free(self->apic);
+}
+
+static int take_enclave(kt_cli *cli, const kt_enclave_info *info, run_enclave *ret, kt_err *err)
+{
+	ret->name = kt_strdup(info->name);
+	ret->uuid = kt_strdup(info->enclave_uuid);
+	if (ret->name == NULL || ret->uuid == NULL) {
+		return kt_err_nomem(err);
+	}
+	ret->apic = kt_connect_apic(cli, info, err);
+	return ret->apic != NULL ? 0 : -1;
+}
+
+static int open_enclave(kt_cli *cli, run_enclave *ret, kt_err *err)
+{
+	const char *wanted = kt_cli_str(cli, "enclave");
+	if (*wanted != '\0') {
+		KT_AUTO_MSG EngineApi__GetEnclavesResponse *found = NULL;
+		const kt_enclave_info *info = NULL;
+		KT_AUTO_ERR kt_err reason = KT_ERR_INIT;
+		if (kt_find_enclave(cli, wanted, &found, &info, &reason) == 0) {
+			return take_enclave(cli, info, ret, err);
+		}
+		if (reason.code != KT_ERR_NOT_FOUND) {
+			kt_err_move(err, &reason);
+			return -1;
+		}
+	}
+	KT_AUTO_MSG EngineApi__CreateEnclaveResponse *answer = NULL;
+	kt_enclave_request request = {.name = wanted,
+				      .log_level = "debug",
+				      .version = "",
+				      .production = kt_cli_bool(cli, "production")};
+	KT_CLI_LOG(cli, "Creating a new enclave for Starlark to run inside...");
+	if (kt_create_enclave(cli, &request, &answer, err) < 0) {
+		return -1;
+	}
+	ret->is_new = true;
+	int rc = take_enclave(cli, answer->enclave_info, ret, err);
+	if (rc == 0) {
+		KT_CLI_LOG(cli, "Enclave '%s' created successfully", ret->name);
+	}
+	return rc;
+}
+
+/* --- running ---------------------------------------------------------------------------- */
+
+/* The fields that both requests have, under the same names. */
+#define SET_COMMON(type, to, cli, request)                                                       \
+	do {                                                                                       \
+		KT_OPT_SET(type, to, serialized_params, (request)->args);                        \
+		KT_OPT_SET(type, to, dry_run, (request)->dry_run);                               \
+		KT_OPT_SET(type, to, parallelism, (int32_t)kt_cli_u32(cli, "parallelism"));      \
+		KT_OPT_SET(type, to, main_function_name,                                         \
+			   (char *)(uintptr_t)kt_cli_str(cli, "main-function-name"));              \
+		KT_OPT_SET(type, to, image_download_mode, (request)->download);                  \
+		KT_OPT_SET(type, to, non_blocking_mode, kt_cli_bool(cli, "non-blocking-tasks")); \
+		KT_OPT_SET(type, to, parallel, (request)->parallel);                             \
+		KT_OPT_SET(type, to, resource_check, kt_cli_bool(cli, "resource-check"));        \
+		KT_OPT_SET(type, to, allow_privileged_mode, kt_cli_bool(cli, "privileged"));     \
+	} while (0)
+
+static kt_grpc_stream *start_script(kt_cli *cli, const run_request *request, kt_grpc_client *apic,
+				    const kt_grpc_opts *opts, kt_err *err)
+{
+	ApiContainerApi__RunStarlarkScriptArgs args = API_CONTAINER_API__RUN_STARLARK_SCRIPT_ARGS__INIT;
+	ApiContainerApi__KurtosisFeatureFlag feature =
+		API_CONTAINER_API__KURTOSIS_FEATURE_FLAG__NO_INSTRUCTIONS_CACHING;
+	SET_COMMON(ApiContainerApi__RunStarlarkScriptArgs, &args, cli, request);
+	args.serialized_script = request->target.script;
+	args.experimental_features = &feature;
+	args.n_experimental_features = request->no_caching ? 1 : 0;
+	return kt_grpc_stream_start(apic, &kt_apic_rpcs[KT_APIC_RUN_STARLARK_SCRIPT], &args.base, opts,
+				    err);
+}
+
+static kt_grpc_stream *start_package(kt_cli *cli, const run_request *request, kt_grpc_client *apic,
+				     const kt_grpc_opts *opts, kt_err *err)
+{
+	ApiContainerApi__RunStarlarkPackageArgs args;
+	ApiContainerApi__KurtosisFeatureFlag feature =
+		API_CONTAINER_API__KURTOSIS_FEATURE_FLAG__NO_INSTRUCTIONS_CACHING;
+	api_container_api__run_starlark_package_args__init(&args);
+	SET_COMMON(ApiContainerApi__RunStarlarkPackageArgs, &args, cli, request);
+	args.package_id = request->target.package_id;
+	KT_OPT_SET(ApiContainerApi__RunStarlarkPackageArgs, &args, clone_package,
+		   request->target.kind == KT_TARGET_REMOTE);
+	KT_OPT_SET(ApiContainerApi__RunStarlarkPackageArgs, &args, relative_path_to_main_file,
+		   (char *)(uintptr_t)kt_cli_str(cli, "main-file"));
+	args.experimental_features = &feature;
+	args.n_experimental_features = request->no_caching ? 1 : 0;
+	return kt_grpc_stream_start(apic, &kt_apic_rpcs[KT_APIC_RUN_STARLARK_PACKAGE], &args.base, opts,
+				    err);
+}
+
+static kt_grpc_stream *start_run(kt_cli *cli, const run_request *request, kt_grpc_client *apic,
+				 const kt_grpc_opts *opts, kt_err *err)
+{
+	const kt_target *target = &request->target;
+	if (target->kind == KT_TARGET_SCRIPT) {
+		return start_script(cli, request, apic, opts, err);
+	}
+	if (target->kind == KT_TARGET_PACKAGE) {
+		KT_CLI_LOG(cli,
+			   "Executing Starlark package at '%s' as the passed argument '%s' looks like a "
+			   "directory",
+			   target->dir, target->argument);
+		if (kt_target_upload(cli, target, apic, err) < 0) {
+			return NULL;
+		}
+	}
+	return start_package(cli, request, apic, opts, err);
+}
+
+static int print_lines(kt_grpc_stream *stream, kt_run_printer *printer, kt_err *err)
+{
+	for (;;) {
+		KT_AUTO_MSG ProtobufCMessage *message = NULL;
+		int rc = kt_grpc_stream_recv(stream, &message, err);
+		if (rc <= 0) {
+			return rc;
+		}
+		if (kt_run_print(printer, (const ApiContainerApi__StarlarkRunResponseLine *)message,
+				 err) < 0) {
+			return -1;
+		}
+	}
+}
+
+static int interrupted(kt_cli *cli, kt_err *err)
+{
+	/* What follows (the block at the end) must not be cancelled as well. */
+	kt_cancel_unref(cli->remote->interrupt);
+	cli->remote->interrupt = NULL;
+	return KT_FAIL(err, CANCELLED,
+		       "User manually interrupted the execution, returning. Note that the execution "
+		       "will continue in the Kurtosis enclave");
+}
+
+static int run_in(kt_cli *cli, const run_request *request, kt_grpc_client *apic, kt_err *err)
+{
+	kt_grpc_opts opts = {.cancel = cli->remote->interrupt};
+	kt_run_printer printer = {.cli = cli,
+				  .verbosity = request->verbosity,
+				  .dry_run = request->dry_run,
+				  .quiet = request->parallel && !cli->interactive};
+	kt_grpc_stream *stream = start_run(cli, request, apic, &opts, err);
+	if (stream == NULL) {
+		return kt_cancel_fired(opts.cancel) ? interrupted(cli, err) : -1;
+	}
+	if (!cli->interactive) {
+		KT_CLI_LOG(cli, "Kurtosis CLI is running in a non interactive terminal. Everything "
+				"will work but progress information and the progress bar will not be "
+				"displayed.");
+	} else {
+		printer.progress = kt_progress_new(NULL); /* without it all else works */
+	}
+	int rc = print_lines(stream, &printer, err);
+	kt_grpc_stream_free(stream);
+	bool success = printer.success;
+	kt_run_printer_deinit(&printer);
+	if (rc < 0 && kt_cancel_fired(opts.cancel)) {
+		return interrupted(cli, err);
+	}
+	if (rc < 0) {
+		return KT_WRAP(err, "Unexpected error happened reading the stream. Client might have "
+				    "cancelled the stream");
+	}
+	return success || request->dry_run ? 0 : KT_CLI_TOLD;
+}
+
+static void connect_services(kt_cli *cli, kt_grpc_client *apic)
+{
+	ApiContainerApi__ConnectServicesArgs args = API_CONTAINER_API__CONNECT_SERVICES_ARGS__INIT;
+	KT_AUTO_ERR kt_err reason = KT_ERR_INIT;
+	args.connect = kt_cli_bool(cli, "no-connect") ? API_CONTAINER_API__CONNECT__NO_CONNECT
+						      : API_CONTAINER_API__CONNECT__CONNECT;
+	if (kt_apic_call(cli, apic, KT_APIC_CONNECT_SERVICES, &args, NULL, &reason) < 0) {
+		KT_AUTO_FREE char *text = kt_error_text(&reason);
+		KT_CLI_WARNING(cli, "An error occurred configuring the user services port "
+				    "forwarding\nError was: %s",
+			       kt_str_or(text, "out of memory"));
+	}
+}
+
+static void show_end(kt_cli *cli, const run_enclave *enclave)
+{
+	if (enclave->is_new) {
+		KT_AUTO_FREE char *message = kt_asprintf("Created enclave: %s", enclave->name);
+		kt_banner(cli, kt_str_or(message, enclave->name));
+	}
+	KT_AUTO_ERR kt_err reason = KT_ERR_INIT;
+	if (kt_cli_bool(cli, "show-enclave-inspect") &&
+	    kt_show_enclave(cli, enclave->uuid, kt_cli_bool(cli, "full-uuids"), &reason) < 0) {
+		KT_AUTO_FREE char *text = kt_error_text(&reason);
+		kt_log_line(cli, KT_CLI_ERROR, "An error occurred while printing enclave status and "
+					       "contents:\n%s",
+			    kt_str_or(text, "out of memory"));
+	}
+}
+
+int kt_cmd_run(kt_cli *cli, kt_err *err)
+{
+	run_request request = {.target = KT_TARGET_INIT};
+	run_enclave enclave = {NULL, NULL, false, NULL};
+	int rc = read_request(cli, &request, err);
+	if (rc == 0) {
+		rc = kt_catch_interrupt(cli, err);
+	}
+	if (rc == 0) {
+		rc = open_enclave(cli, &enclave, err);
+	}
+	if (rc == 0) {
+		rc = run_in(cli, &request, enclave.apic, err);
+		if (rc == 0) {
+			connect_services(cli, enclave.apic);
+		}
+		show_end(cli, &enclave);
+	}
+	run_enclave_deinit(&enclave);
+	run_request_deinit(&request);
+	return rc;
+}
