@@ -29,7 +29,7 @@ typedef struct request {
 
 static void candidate(const request *self, const char *name, const char *text)
 {
-	if (self->descriptions && !kt_str_empty(text)) {
+	if (self->descriptions && text != NULL && *text != '\0') {
 		kt_out(self->cli, "%s\t%s\n", name, text);
 	} else {
 		kt_out(self->cli, "%s\n", name);
