@@ -159,7 +159,7 @@ static void stop_and_restart(void **state)
 	world *w = *state;
 	KT_AUTO_ERR kt_err err = KT_ERR_INIT;
 	kt_port_spec port = {.id = "http", .number = 80, .app_protocol = "http"};
-	const char *const argv[] = {"sh", "-c", "echo up; exec sleep 1000", NULL};
+	const char *const argv[] = {"sh", "-c", "exec sleep 1000", NULL};
 	kt_service_spec spec = {
 		.name = "one", .entrypoint = argv, .tini = true, .ports = &port, .ports_len = 1};
 	kt_service_info first = start(w, &spec);
@@ -183,8 +183,17 @@ static void stop_and_restart(void **state)
 	assert_int_equal(again.state, KT_SERVICE_RUNNING);
 	assert_string_equal(again.private_ip, first.private_ip);
 	assert_true(again.ports[0].public_number != 0);
-	must(OPS(w)->service_stop(B(w), w->enclave, spec.uuid, 5000, &err), &err);
-	assert_string_equal(logs(w, spec.uuid, 0), "up\nup\n");
+}
+
+static void restart_appends_to_the_log(void **state)
+{
+	world *w = *state;
+	KT_AUTO_ERR kt_err err = KT_ERR_INIT;
+	kt_service_info info = start_shell(w, "one", "echo up");
+	assert_int_equal(wait_exit(w, info.uuid), 0);
+	must(OPS(w)->service_restart(B(w), w->enclave, info.uuid, &w->arena, &info, &err), &err);
+	assert_int_equal(wait_exit(w, info.uuid), 0);
+	assert_string_equal(logs(w, info.uuid, 0), "up\nup\n");
 }
 
 static void update_keeps_the_address(void **state)
@@ -503,6 +512,7 @@ const struct CMUnitTest common_cases[] = {
 	CASE(exit_and_logs),
 	CASE(wait_for_exit_times_out),
 	CASE(stop_and_restart),
+	CASE(restart_appends_to_the_log),
 	CASE(update_keeps_the_address),
 	CASE(release_frees_the_name),
 	CASE(unknown_image),

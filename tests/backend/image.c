@@ -19,8 +19,8 @@ static const char *const applets[] = {
 	"sh",     "cat",   "echo",  "ls",     "id",      "pwd",      "env",  "sleep",
 	"httpd",  "nc",    "wget",  "true",   "false",   "nslookup", "kill", "printf",
 	"chmod",  "mkdir", "touch", "stty",   "tty",     "hostname", "ps",   "dd",
-	"mount",  "seq",   "rm",    "trap",   "ping",    "ip",       "head", "tail",
-	"printf", "awk",   "grep",  "netstat"};
+	"mount",  "seq",   "rm",    "ln",     "ping",    "ip",       "head", "tail",
+	"test", "awk",   "grep",  "netstat"};
 
 typedef struct text_file {
 	const char *path;

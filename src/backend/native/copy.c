@@ -33,53 +33,65 @@ static int open_in_root(int root, const char *path, uint64_t flags)
 
 /* ---- the root of a stopped service ---------------------------------------------------- */
 
+#define LAYERS_MAX 256
+#define OPTIONS_MAX 4096 /* what mount(2) takes */
+
 typedef struct layered {
 	const char *mount_point;
-	char options[4096]; /* what mount(2) takes at most */
+	const kt_strvec *dirs; /* topmost first */
 	int root;
 	int failure; /* errno */
 } layered;
 
-/* Runs in a thread of its own: the namespace is the thread's and ends with it. */
+/*
+ * Puts the layers over each other. They are named by descriptor, since their paths together
+ * would be too long, and opened here, since an overlay takes only what its own mount
+ * namespace has.
+ */
+static int mount_over(const layered *self)
+{
+	char options[OPTIONS_MAX] = "lowerdir=";
+	int fds[LAYERS_MAX];
+	size_t len = 0;
+	int rc = 0;
+	for (; rc == 0 && len < self->dirs->len; len++) {
+		size_t used = strlen(options);
+		fds[len] = open(self->dirs->items[len], O_PATH | O_DIRECTORY | O_CLOEXEC);
+		int n = snprintf(options + used, sizeof(options) - used, "%s/proc/self/fd/%d",
+				 len == 0 ? "" : ":", fds[len]);
+		if (fds[len] < 0 || (size_t)n >= sizeof(options) - used) {
+			errno = fds[len] < 0 ? errno : E2BIG;
+			rc = -1;
+		}
+	}
+	if (rc == 0) {
+		rc = mount("overlay", self->mount_point, "overlay",
+			   MS_RDONLY | MS_NODEV | MS_NOSUID, options);
+	}
+	int saved = errno;
+	while (len-- > 0) {
+		kt_close_ptr(&fds[len]);
+	}
+	errno = saved;
+	return rc;
+}
+
+/* Runs in a thread of its own: the mount namespace is the thread's and ends with it. */
 static void *mount_layers(void *arg)
 {
 	layered *self = arg;
 	self->root = -1;
 	if (unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
-	    mount("overlay", self->mount_point, "overlay", MS_RDONLY | MS_NODEV | MS_NOSUID,
-		  self->options) == 0) {
+	    mount_over(self) == 0) {
 		self->root = open(self->mount_point, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	}
 	self->failure = self->root < 0 ? errno : 0;
 	return NULL;
 }
 
-typedef KT_VEC(int) fd_vec;
-
-static void close_all(fd_vec *fds)
-{
-	for (size_t i = 0; i < fds->len; i++) {
-		close(fds->items[i]);
-	}
-	kt_vec_deinit(fds);
-}
-
-static int open_layer(fd_vec *fds, const char *path, kt_err *err)
-{
-	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0) {
-		return KT_FAIL_ERRNO(err, "cannot open layer '%s'", path);
-	}
-	if (kt_vec_push(fds, fd) < 0) {
-		close(fd);
-		return kt_err_nomem(err);
-	}
-	return 0;
-}
-
 /* Topmost first: what the service has written, then its image's layers. */
-static int open_layers(native_backend *self, const char *enclave, const native_record *record,
-		       fd_vec *fds, kt_err *err)
+static int list_layers(native_backend *self, const char *enclave, const native_record *record,
+		       kt_strvec *ret, kt_err *err)
 {
 	const char *uuid = record->info.uuid;
 	KT_AUTO_FREE char *upper =
@@ -91,67 +103,53 @@ static int open_layers(native_backend *self, const char *enclave, const native_r
 		return kt_err_nomem(err);
 	}
 	const char *first = kt_fs_is_dir(upper) ? upper : runtime_upper;
-	if (kt_fs_is_dir(first) && open_layer(fds, first, err) < 0) {
-		return -1;
+	if (kt_fs_is_dir(first) && kt_strvec_add(ret, first) < 0) {
+		return kt_err_nomem(err);
 	}
 	size_t len = 0;
 	while (record->layers[len] != NULL) {
 		len++;
 	}
 	while (len-- > 0) {
-		if (open_layer(fds, record->layers[len], err) < 0) {
-			return -1;
+		if (kt_strvec_add(ret, record->layers[len]) < 0) {
+			return kt_err_nomem(err);
 		}
 	}
-	return fds->len > 0 ? 0
-			    : KT_FAIL(err, NOT_FOUND, "service '%s' has no files left",
-				      record->info.name);
-}
-
-static int join_layers(native_backend *self, const char *enclave, const native_record *record,
-		       const fd_vec *fds, int *ret_root, kt_err *err)
-{
-	KT_AUTO_FREE char *mount_point = native_service_dir(self, enclave, record->info.uuid);
-	KT_AUTO_BUF kt_buf options = KT_BUF_INIT;
-	layered job = {.mount_point = mount_point};
-	pthread_t thread;
-	kt_buf_adds(&options, "lowerdir=");
-	for (size_t i = 0; i < fds->len; i++) {
-		kt_buf_addf(&options, "%s/proc/self/fd/%d", i == 0 ? "" : ":", fds->items[i]);
+	if (ret->len == 0 || ret->len > LAYERS_MAX) {
+		return KT_FAIL(err, UNSUPPORTED, "service '%s' has %zu layers of files",
+			       record->info.name, ret->len);
 	}
-	if (mount_point == NULL || kt_buf_check(&options, NULL) < 0) {
-		return kt_err_nomem(err);
-	}
-	if (options.len >= sizeof(job.options)) {
-		return KT_FAIL(err, UNSUPPORTED, "the image of service '%s' has too many layers",
-			       record->info.name);
-	}
-	memcpy(job.options, options.data, options.len + 1);
-	if (kt_thread_start(&thread, 0, "layers", mount_layers, &job, err) < 0) {
-		return -1;
-	}
-	pthread_join(thread, NULL);
-	if (job.root < 0) {
-		return kt_err_set_errno(err, job.failure, "cannot read the files of service '%s'",
-					record->info.name);
-	}
-	*ret_root = job.root;
 	return 0;
 }
 
 static int open_stopped(native_backend *self, const char *enclave, const native_record *record,
 			int *ret_root, kt_err *err)
 {
-	fd_vec fds = {0};
-	int rc = open_layers(self, enclave, record, &fds, err);
-	if (rc == 0 && fds.len == 1) {
-		*ret_root = fds.items[0];
-		fds.len = 0;
-	} else if (rc == 0) {
-		rc = join_layers(self, enclave, record, &fds, ret_root, err);
+	KT_AUTO_STRVEC kt_strvec dirs = KT_STRVEC_INIT;
+	KT_AUTO_FREE char *mount_point = native_service_dir(self, enclave, record->info.uuid);
+	pthread_t thread;
+	if (mount_point == NULL) {
+		return kt_err_nomem(err);
 	}
-	close_all(&fds);
-	return rc;
+	if (list_layers(self, enclave, record, &dirs, err) < 0) {
+		return -1;
+	}
+	layered job = {.mount_point = mount_point, .dirs = &dirs};
+	if (dirs.len == 1) {
+		job.root = open(dirs.items[0], O_PATH | O_DIRECTORY | O_CLOEXEC);
+		job.failure = errno;
+	} else {
+		if (kt_thread_start(&thread, 0, "layers", mount_layers, &job, err) < 0) {
+			return -1;
+		}
+		pthread_join(thread, NULL);
+	}
+	if (job.root < 0) {
+		return kt_err_set_errno(err, job.failure, "cannot read the files of service '%s'",
+					record->info.name);
+	}
+	*ret_root = job.root;
+	return 0;
 }
 
 /* The mount (of files or a persistent directory) that path lies in, if any: *path is the rest. */
