@@ -20,9 +20,8 @@ const kt_grpc_handler kt_apic_handlers[KT_APIC_RPC_COUNT] = {
         [KT_APIC_INSPECT_FILES_ARTIFACT] = kt_apic_inspect_artifact,
         [KT_APIC_CONNECT_SERVICES] = kt_apic_connect_services,
         [KT_APIC_GET_STARLARK_RUN] = kt_apic_get_starlark_run,
-        /* Plan YAML is not there yet: UNIMPLEMENTED. */
-        [KT_APIC_GET_SCRIPT_PLAN_YAML] = NULL,
-        [KT_APIC_GET_PACKAGE_PLAN_YAML] = NULL,
+        [KT_APIC_GET_SCRIPT_PLAN_YAML] = kt_apic_script_plan_yaml,
+        [KT_APIC_GET_PACKAGE_PLAN_YAML] = kt_apic_package_plan_yaml,
 };
 
 static int set_paths(kt_apic *self, const kt_apic_spec *spec, kt_err *err)

@@ -56,6 +56,11 @@ KT_APIC_HANDLER(store_web_artifact);
 KT_APIC_HANDLER(store_artifact_from_service);
 KT_APIC_HANDLER(list_artifacts);
 KT_APIC_HANDLER(inspect_artifact);
+KT_APIC_HANDLER(script_plan_yaml);
+KT_APIC_HANDLER(package_plan_yaml);
+
+/* Where packages come from and go to; the caller adds the root package. (runs.c) */
+kt_content_spec kt_apic_content_spec(const kt_apic *apic);
 
 /* --- lines (lines.c) --- */
 

@@ -163,7 +163,7 @@ static int run(kt_apic *apic, kt_grpc_call *call, const run_params *params,
 	return result < 0 ? fail_setup(call, &failure) : 0;
 }
 
-static kt_content_spec content_spec(const kt_apic *apic)
+kt_content_spec kt_apic_content_spec(const kt_apic *apic)
 {
 	return (kt_content_spec){
 	        .cache_dir = apic->cache_dir,
@@ -207,7 +207,7 @@ KT_APIC_HANDLER(run_script)
 	const ApiContainerApi__RunStarlarkScriptArgs *args =
 	        (const ApiContainerApi__RunStarlarkScriptArgs *)request;
 	run_params params = {.package_id = KT_PLAN_SCRIPT_ID, .script = args->serialized_script};
-	kt_content_spec spec = content_spec(apic);
+	kt_content_spec spec = kt_apic_content_spec(apic);
 
 	(void)err;
 	READ_COMMON(args, &params, apic);
@@ -215,8 +215,7 @@ KT_APIC_HANDLER(run_script)
 }
 
 typedef ApiContainerApi__RunStarlarkPackageArgs package_args;
-#define CONTENT(kind)                                                                              \
-	API_CONTAINER_API__RUN_STARLARK_PACKAGE_ARGS__STARLARK_PACKAGE_CONTENT_##kind
+#define CONTENT(kind) API_CONTAINER_API__RUN_STARLARK_PACKAGE_ARGS__STARLARK_PACKAGE_CONTENT_##kind
 
 /* Decides where the package comes from; older clients may have put it into the request. */
 static int choose_source(kt_apic *apic, const package_args *args, kt_content_spec *spec,
@@ -242,7 +241,7 @@ KT_APIC_HANDLER(run_package)
 	kt_apic *apic = host;
 	const package_args *args = (const package_args *)request;
 	run_params params = {.package_id = args->package_id};
-	kt_content_spec spec = content_spec(apic);
+	kt_content_spec spec = kt_apic_content_spec(apic);
 	KT_AUTO_ERR kt_err failure = KT_ERR_INIT;
 
 	(void)err;

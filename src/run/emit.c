@@ -13,11 +13,11 @@ void kt_line_progress(kt_run_ctx *run, const char *id, const char *text, size_t 
 	const char *steps[] = {text};
 
 	kt_line_emit(run, &(kt_run_line){.kind = KT_LINE_PROGRESS,
-	                            .instruction_id = id,
-	                            .steps = steps,
-	                            .n_steps = 1,
-	                            .number = (uint32_t)number,
-	                            .total = (uint32_t)total});
+	                                 .instruction_id = id,
+	                                 .steps = steps,
+	                                 .n_steps = 1,
+	                                 .number = (uint32_t)number,
+	                                 .total = (uint32_t)total});
 }
 
 void kt_line_text(kt_run_ctx *run, kt_line_kind kind, const char *text)
@@ -28,9 +28,9 @@ void kt_line_text(kt_run_ctx *run, kt_line_kind kind, const char *text)
 void kt_line_finished(kt_run_ctx *run, bool success, const char *output, int64_t duration_ns)
 {
 	kt_line_emit(run, &(kt_run_line){.kind = KT_LINE_FINISHED,
-	                            .text = output,
-	                            .success = success,
-	                            .duration_ns = duration_ns});
+	                                 .text = output,
+	                                 .success = success,
+	                                 .duration_ns = duration_ns});
 }
 
 char *kt_run_error_text(const kt_err *err)

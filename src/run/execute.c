@@ -21,7 +21,8 @@ static void emit_instr(kt_run_ctx *run, const kt_instr *instr)
 	const char *id = run->options->parallel ? instr->uuid.text : NULL;
 
 	kt_line_progress(run, id, "Execution in progress", instr->number, run->plan->n_instrs);
-	kt_line_emit(run,
+	kt_line_emit(
+	        run,
 	        &(kt_run_line){.kind = KT_LINE_INSTRUCTION, .instruction_id = id, .instr = instr});
 }
 
@@ -32,11 +33,11 @@ static void emit_result(kt_run_ctx *run, const kt_instr *instr, kt_buf *text, in
 		text->data[text->len] = '\0';
 		kt_buf_adds(text, "...");
 	}
-	kt_line_emit(run,
-	        &(kt_run_line){.kind = KT_LINE_RESULT,
-	                       .instruction_id = run->options->parallel ? instr->uuid.text : NULL,
-	                       .text = kt_buf_str(text),
-	                       .duration_ns = duration_ns});
+	kt_line_emit(run, &(kt_run_line){.kind = KT_LINE_RESULT,
+	                                 .instruction_id =
+	                                         run->options->parallel ? instr->uuid.text : NULL,
+	                                 .text = kt_buf_str(text),
+	                                 .duration_ns = duration_ns});
 }
 
 static void journal_end(kt_run_ctx *run, const kt_instr *instr, const kt_err *failure)
@@ -53,18 +54,15 @@ static void journal_end(kt_run_ctx *run, const kt_instr *instr, const kt_err *fa
 static int perform(kt_run_ctx *run, const kt_instr *instr, kt_buf *out, kt_err *err)
 {
 	KT_AUTO_ARENA kt_arena arena = KT_ARENA_INIT;
-	kt_step step = {.run = run,
-	                .instr = instr,
-	                .arena = &arena,
-	                .cancel = run->options->cancel,
-	                .out = out};
+	kt_step step = {
+	        .run = run, .instr = instr, .arena = &arena, .cancel = run->cancel, .out = out};
 
 	if (run->journal != 0 &&
 	    kt_state_instr_begin(run->env->state, run->journal, instr->number, instr->uuid.text,
 	                         instr->short_text, err) < 0) {
 		return -1;
 	}
-	int result = kt_cancel_check(run->options->cancel, err);
+	int result = kt_cancel_check(run->cancel, err);
 	if (result == 0) {
 		result = executors[instr->kind](&step, err);
 	}
@@ -72,8 +70,7 @@ static int perform(kt_run_ctx *run, const kt_instr *instr, kt_buf *out, kt_err *
 	return result;
 }
 
-/* Announces, performs and reports one instruction. */
-static int execute_one(kt_run_ctx *run, const kt_instr *instr, int64_t *total_ns, kt_err *err)
+int kt_run_instruction(kt_run_ctx *run, const kt_instr *instr, int64_t *total_ns, kt_err *err)
 {
 	KT_AUTO_BUF kt_buf out = KT_BUF_INIT;
 	int64_t took = 0;
@@ -109,20 +106,39 @@ static void emit_failure(kt_run_ctx *run, const kt_err *err, int64_t duration_ns
 	kt_line_finished(run, false, NULL, duration_ns);
 }
 
-static int execute_serial(kt_run_ctx *run, int64_t *total_ns)
+int kt_run_wrap_instruction(const kt_instr *instr, kt_err *err)
+{
+	return KT_WRAP(
+	        err, "An error occurred executing instruction (number %zu) at %s[%u:%u]:\n%s",
+	        instr->number, instr->pos.file, instr->pos.line, instr->pos.col, instr->text);
+}
+
+static int execute_serial(kt_run_ctx *run, int64_t *total_ns, kt_err *err)
 {
 	for (size_t i = 0; i < run->plan->n_instrs; i++) {
-		const kt_instr *instr = run->plan->instrs[i];
-		KT_AUTO_ERR kt_err err = KT_ERR_INIT;
-		if (execute_one(run, instr, total_ns, &err) < 0) {
-			KT_WRAP(&err,
-			        "An error occurred executing instruction (number %zu) at "
-			        "%s[%u:%u]:\n%s",
-			        i + 1, instr->pos.file, instr->pos.line, instr->pos.col,
-			        instr->text);
-			emit_failure(run, &err, *total_ns);
-			return 1;
+		if (kt_run_instruction(run, run->plan->instrs[i], total_ns, err) < 0) {
+			return kt_run_wrap_instruction(run->plan->instrs[i], err);
 		}
+	}
+	return 0;
+}
+
+/* 0, or 1 with the failure told in lines. */
+static int execute_all(kt_run_ctx *run, int64_t *total_ns)
+{
+	KT_AUTO_ERR kt_err err = KT_ERR_INIT;
+	kt_instant start = kt_now();
+	int result = 0;
+
+	if (run->options->parallel) {
+		result = kt_run_parallel(run, &err);
+		*total_ns = kt_now() - start;
+	} else {
+		result = execute_serial(run, total_ns, &err);
+	}
+	if (result < 0) {
+		emit_failure(run, &err, *total_ns);
+		return 1;
 	}
 	return 0;
 }
@@ -160,7 +176,7 @@ int kt_run_execute(kt_run_ctx *run, kt_err *err)
 	                       err) < 0) {
 		return -1;
 	}
-	int result = execute_serial(run, &total_ns);
+	int result = execute_all(run, &total_ns);
 	if (result == 0) {
 		result = finish(run, total_ns);
 	}

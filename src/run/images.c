@@ -52,10 +52,10 @@ static void emit_images(image_run *r)
 		}
 	}
 	kt_line_emit(r->run, &(kt_run_line){.kind = KT_LINE_PROGRESS,
-	                               .steps = steps,
-	                               .n_steps = n,
-	                               .number = (uint32_t)r->done,
-	                               .total = (uint32_t)r->n});
+	                                    .steps = steps,
+	                                    .n_steps = n,
+	                                    .number = (uint32_t)r->done,
+	                                    .total = (uint32_t)r->n});
 }
 
 /* The name as the reference completes it: ":latest" where no tag is given. */

@@ -7,8 +7,12 @@
 static kt_run_ctx make_ctx(kt_run_env *env, const kt_plan *plan, const kt_run_options *options,
                            kt_run_emit emit, void *emit_ctx)
 {
-	return (kt_run_ctx){
-	        .env = env, .plan = plan, .options = options, .emit = emit, .emit_ctx = emit_ctx};
+	return (kt_run_ctx){.cancel = options->cancel,
+	                    .env = env,
+	                    .plan = plan,
+	                    .options = options,
+	                    .emit = emit,
+	                    .emit_ctx = emit_ctx};
 }
 
 /* A failure of ours in the middle of a run ends it in a line of the phase. */
@@ -54,19 +58,25 @@ int kt_run_plan(kt_run_env *env, const kt_plan *plan, const kt_run_options *opti
 	return 0;
 }
 
-/* Interprets with the facts of this moment. */
-static int interpret(kt_run_ctx *run, const kt_plan_request *request, kt_plan *plan, kt_err *err)
+int kt_run_interpret(kt_run_env *env, const kt_plan_request *request, const kt_run_options *options,
+                     kt_plan *plan, kt_err *err)
 {
 	KT_AUTO_ARENA kt_arena arena = KT_ARENA_INIT;
 	kt_plan_request filled = *request;
 	kt_plan_facts facts = {0};
 
-	KT_LOCK(&run->env->interpreting);
-	if (kt_run_env_facts(run->env, run->options, &arena, &facts, err) < 0) {
+	KT_LOCK(&env->interpreting);
+	if (kt_run_env_facts(env, options, &arena, &facts, err) < 0) {
 		return -1;
 	}
 	filled.facts = &facts;
-	if (kt_plan_interpret(plan, &filled, err) < 0) {
+	return kt_plan_interpret(plan, &filled, err);
+}
+
+/* A dry run leaves no trace. */
+static int interpret(kt_run_ctx *run, const kt_plan_request *request, kt_plan *plan, kt_err *err)
+{
+	if (kt_run_interpret(run->env, request, run->options, plan, err) < 0) {
 		return -1;
 	}
 	return run->options->dry_run ? 0 : kt_run_env_remember(run->env, plan, err);

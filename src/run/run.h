@@ -50,7 +50,7 @@ typedef struct kt_run_options {
 	bool no_resource_check;
 	bool non_blocking_tasks; /* run_sh and run_python leave their service */
 	bool privileged_allowed;
-	const kt_cancel *cancel; /* stops at the next wait; NULL = never */
+	kt_cancel *cancel; /* stops at the next wait; NULL = never */
 } kt_run_options;
 
 /*
@@ -67,6 +67,13 @@ int kt_run(kt_run_env *env, const kt_plan_request *request, const kt_run_options
  */
 int kt_run_plan(kt_run_env *env, const kt_plan *plan, const kt_run_options *options,
                 kt_run_emit emit, void *emit_ctx, bool *ret_success, kt_err *err);
+
+/*
+ * Interprets only: fills a fresh plan with the facts of this moment (request->facts is not
+ * read). Nothing is remembered. Errors as kt_plan_interpret's.
+ */
+int kt_run_interpret(kt_run_env *env, const kt_plan_request *request, const kt_run_options *options,
+                     kt_plan *plan, kt_err *err);
 
 /* The facts of the enclave as they are now, in the arena. */
 int kt_run_env_facts(kt_run_env *env, const kt_run_options *options, kt_arena *arena,

@@ -30,7 +30,8 @@ typedef struct kt_run_ctx {
 	kt_run_emit emit;
 	void *emit_ctx;
 	pthread_mutex_t emit_lock;
-	int64_t journal; /* number of the run; 0 = not journaled (dry run) */
+	const kt_cancel *cancel; /* of the instructions; NULL = never */
+	int64_t journal;         /* number of the run; 0 = not journaled (dry run) */
 } kt_run_ctx;
 
 /* One instruction being carried out. */
@@ -145,6 +146,13 @@ typedef int (*kt_executor)(kt_step *step, kt_err *err);
 #define KT_EXECUTOR_DECL(upper, lower) int kt_do_##lower(kt_step *step, kt_err *err);
 KT_INSTR_TABLE(KT_EXECUTOR_DECL)
 #undef KT_EXECUTOR_DECL
+
+/* Announces, performs and reports one instruction; how long it took is added. (execute.c) */
+int kt_run_instruction(kt_run_ctx *run, const kt_instr *instr, int64_t *total_ns, kt_err *err);
+/* Puts "An error occurred executing instruction …" in front. */
+int kt_run_wrap_instruction(const kt_instr *instr, kt_err *err);
+/* Along the dependency graph; err is the first failure. (parallel.c) */
+int kt_run_parallel(kt_run_ctx *run, kt_err *err);
 
 /* Executes the plan, with lines; 0 success, 1 failed in lines, -1. (execute.c) */
 int kt_run_execute(kt_run_ctx *run, kt_err *err);

@@ -362,18 +362,22 @@ static void last_run(void **state)
 	assert_string_equal(after->serialized_script, "def run(plan, a):\n    pass\n");
 }
 
-static void not_there_yet(void **state)
+static void plan_yaml(void **state)
 {
 	fixture *f = *state;
 	ApiContainerApi__StarlarkScriptPlanYamlArgs args =
 	        API_CONTAINER_API__STARLARK_SCRIPT_PLAN_YAML_ARGS__INIT;
-	KT_AUTO_ERR kt_err err = KT_ERR_INIT;
-	ProtobufCMessage *answer = NULL;
 
-	assert_int_equal(kt_grpc_unary(f->client, &kt_apic_rpcs[KT_APIC_GET_SCRIPT_PLAN_YAML],
-	                               &args.base, NULL, &answer, &err),
-	                 -1);
-	assert_int_equal(err.code, KT_ERR_UNSUPPORTED);
+	args.serialized_script = kt_pb_str(WEB_SCRIPT);
+	KT_AUTO_MSG ApiContainerApi__PlanYaml *answer =
+	        (void *)call(f, KT_APIC_GET_SCRIPT_PLAN_YAML, &args.base);
+	assert_non_null(strstr(answer->plan_yaml, "packageId: DEFAULT_PACKAGE_ID_FOR_SCRIPT\n"));
+	assert_non_null(strstr(answer->plan_yaml, "name: web\n"));
+	/* Nothing was done or remembered. */
+	KT_AUTO_MSG ApiContainerApi__GetServicesResponse *none = get_services(f, NULL);
+	assert_int_equal(none->n_service_info, 0);
+	args.serialized_script = kt_pb_str("def run(plan):\n    fail(\"no\")\n");
+	call_fails(f, KT_APIC_GET_SCRIPT_PLAN_YAML, &args.base, "fail: no");
 }
 
 /* --- packages and files --- */
@@ -550,7 +554,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        TEST(print_only),      TEST(bad_scripts),        TEST(services),
 	        TEST(stopped_service), TEST(unknown_service),    TEST(exec_command),
-	        TEST(last_run),        TEST(not_there_yet),      TEST(packages),
+	        TEST(last_run),        TEST(plan_yaml),          TEST(packages),
 	        TEST(artifacts),       TEST(files_from_service),
 	};
 

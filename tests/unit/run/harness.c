@@ -187,9 +187,9 @@ void harness_run(harness *h, bool success)
 	if (h->unchecked) {
 		execute_only(h);
 	} else {
-		assert_int_equal(kt_run_plan(h->env, &h->plan, &h->options, note_line, h,
-		                             &h->success, &err),
-		                 0);
+		assert_int_equal(
+		        kt_run_plan(h->env, &h->plan, &h->options, note_line, h, &h->success, &err),
+		        0);
 	}
 	if (h->success != success) {
 		print_message("%s", kt_buf_str(&h->lines));

@@ -26,7 +26,7 @@ typedef struct harness {
 	kt_plan plan;
 	kt_run_options options;
 	bool unchecked; /* execute without validation: what came apart in between */
-	kt_buf lines; /* of the last run */
+	kt_buf lines;   /* of the last run */
 	bool success;
 } harness;
 
