@@ -168,7 +168,8 @@ static int write_all(const chunk_end *end, const char *name, kt_chunk_source sou
 		return -1;
 	}
 	for (;;) {
-		ssize_t n = source(arg, writer.buffer + writer.len, KT_CHUNK_SIZE - writer.len, err);
+		ssize_t n =
+			source(arg, writer.buffer + writer.len, KT_CHUNK_SIZE - writer.len, err);
 		if (n < 0) {
 			return -1;
 		}

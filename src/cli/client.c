@@ -156,7 +156,8 @@ static bool known_before(kt_cli *cli, const char *identifier)
 	}
 	for (size_t i = 0; i < all->n_allidentifiers; i++) {
 		const EngineApi__EnclaveIdentifiers *one = all->allidentifiers[i];
-		if (strcmp(one->name, identifier) == 0 || strcmp(one->enclave_uuid, identifier) == 0 ||
+		if (strcmp(one->name, identifier) == 0 ||
+		    strcmp(one->enclave_uuid, identifier) == 0 ||
 		    strcmp(one->shortened_uuid, identifier) == 0) {
 			return true;
 		}
@@ -176,7 +177,8 @@ int kt_find_enclave(kt_cli *cli, const char *identifier, EngineApi__GetEnclavesR
 	size_t matches = 0;
 	for (size_t i = 0; i < all->n_enclave_info; i++) {
 		const kt_enclave_info *one = all->enclave_info[i]->value;
-		if (strcmp(one->name, identifier) == 0 || strcmp(one->enclave_uuid, identifier) == 0 ||
+		if (strcmp(one->name, identifier) == 0 ||
+		    strcmp(one->enclave_uuid, identifier) == 0 ||
 		    strcmp(one->shortened_uuid, identifier) == 0) {
 			found = one;
 			matches++;
@@ -342,13 +344,14 @@ static int script_error(const ApiContainerApi__StarlarkError *error, const char 
 int kt_run_script(kt_cli *cli, kt_grpc_client *apic, const char *script, const char *params,
 		  const char *what, kt_err *err)
 {
-	ApiContainerApi__RunStarlarkScriptArgs args = API_CONTAINER_API__RUN_STARLARK_SCRIPT_ARGS__INIT;
+	ApiContainerApi__RunStarlarkScriptArgs args =
+		API_CONTAINER_API__RUN_STARLARK_SCRIPT_ARGS__INIT;
 	args.serialized_script = (char *)(uintptr_t)script;
 	KT_OPT_SET(ApiContainerApi__RunStarlarkScriptArgs, &args, serialized_params,
 		   (char *)(uintptr_t)params);
 	kt_grpc_opts opts = {.cancel = cli->remote->interrupt};
-	kt_grpc_stream *stream = kt_grpc_stream_start(apic, &kt_apic_rpcs[KT_APIC_RUN_STARLARK_SCRIPT],
-						      &args.base, &opts, err);
+	kt_grpc_stream *stream = kt_grpc_stream_start(
+		apic, &kt_apic_rpcs[KT_APIC_RUN_STARLARK_SCRIPT], &args.base, &opts, err);
 	if (stream == NULL) {
 		return -1;
 	}
@@ -362,13 +365,12 @@ int kt_run_script(kt_cli *cli, kt_grpc_client *apic, const char *script, const c
 		}
 		const ApiContainerApi__StarlarkRunResponseLine *line =
 			(const ApiContainerApi__StarlarkRunResponseLine *)message;
-		if (line->run_response_line_case ==
-		    API_CONTAINER_API__STARLARK_RUN_RESPONSE_LINE__RUN_RESPONSE_LINE_ERROR) {
+		int kind = (int)line->run_response_line_case;
+		if (kind == KT_LINE(ERROR)) {
 			rc = script_error(line->error, what, err);
 			break;
 		}
-		if (line->run_response_line_case ==
-		    API_CONTAINER_API__STARLARK_RUN_RESPONSE_LINE__RUN_RESPONSE_LINE_RUN_FINISHED_EVENT) {
+		if (kind == KT_LINE(RUN_FINISHED_EVENT)) {
 			success = line->run_finished_event->is_run_successful;
 		}
 	}

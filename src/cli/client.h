@@ -14,6 +14,9 @@
 typedef EngineApi__EnclaveInfo kt_enclave_info;
 typedef ApiContainerApi__ServiceInfo kt_service_info;
 
+/* The kinds of lines of a run: KT_LINE(ERROR) and the like. */
+#define KT_LINE(kind) API_CONTAINER_API__STARLARK_RUN_RESPONSE_LINE__RUN_RESPONSE_LINE_##kind
+
 struct kt_remote {
 	kt_grpc_client *engine;
 	kt_cancel *interrupt; /* fired by Ctrl-C after kt_catch_interrupt */

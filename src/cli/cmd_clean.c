@@ -29,7 +29,8 @@ int kt_cmd_clean(kt_cli *cli, kt_err *err)
 		KT_CLI_LOG(cli, "Successfully removed the following enclaves:");
 	}
 	for (size_t i = 0; i < count; i++) {
-		const EngineApi__EnclaveNameAndUuid *one = answer->removed_enclave_name_and_uuids[i];
+		const EngineApi__EnclaveNameAndUuid *one =
+			answer->removed_enclave_name_and_uuids[i];
 		kt_out(cli, "%s\t%s\n", one->uuid, one->name);
 	}
 	KT_CLI_LOG(cli, "Successfully cleaned enclaves");

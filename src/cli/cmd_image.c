@@ -115,7 +115,8 @@ static int helper_finish(helper *self, kt_err *err)
 }
 
 /* Runs `kurtosisd image WORDS…` and gives each line of its output to fn. */
-static int run_helper(const kt_strvec *words, int (*fn)(void *arg, char *line), void *arg, kt_err *err)
+static int run_helper(const kt_strvec *words, int (*fn)(void *arg, char *line), void *arg,
+		      kt_err *err)
 {
 	KT_AUTO_FREE char *program = kt_find_program("kurtosisd", err);
 	KT_AUTO_STRVEC kt_strvec all = KT_STRVEC_INIT;
@@ -205,8 +206,9 @@ int kt_cmd_image_ls(kt_cli *cli, kt_err *err)
 	if (kt_strvec_add(&words, "ls") < 0) {
 		return kt_err_nomem(err);
 	}
-	return run_helper(&words, add_image_row, &table, err) < 0 ? -1
-								  : kt_table_print(&table, cli, err);
+	return run_helper(&words, add_image_row, &table, err) < 0
+		       ? -1
+		       : kt_table_print(&table, cli, err);
 }
 
 static int show_pull(void *arg, char *line)

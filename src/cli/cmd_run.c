@@ -206,15 +206,16 @@ static int open_enclave(kt_cli *cli, run_enclave *ret, kt_err *err)
 static kt_grpc_stream *start_script(kt_cli *cli, const run_request *request, kt_grpc_client *apic,
 				    const kt_grpc_opts *opts, kt_err *err)
 {
-	ApiContainerApi__RunStarlarkScriptArgs args = API_CONTAINER_API__RUN_STARLARK_SCRIPT_ARGS__INIT;
+	ApiContainerApi__RunStarlarkScriptArgs args =
+		API_CONTAINER_API__RUN_STARLARK_SCRIPT_ARGS__INIT;
 	ApiContainerApi__KurtosisFeatureFlag feature =
 		API_CONTAINER_API__KURTOSIS_FEATURE_FLAG__NO_INSTRUCTIONS_CACHING;
 	SET_COMMON(ApiContainerApi__RunStarlarkScriptArgs, &args, cli, request);
 	args.serialized_script = request->target.script;
 	args.experimental_features = &feature;
 	args.n_experimental_features = request->no_caching ? 1 : 0;
-	return kt_grpc_stream_start(apic, &kt_apic_rpcs[KT_APIC_RUN_STARLARK_SCRIPT], &args.base, opts,
-				    err);
+	return kt_grpc_stream_start(apic, &kt_apic_rpcs[KT_APIC_RUN_STARLARK_SCRIPT], &args.base,
+				    opts, err);
 }
 
 static kt_grpc_stream *start_package(kt_cli *cli, const run_request *request, kt_grpc_client *apic,
@@ -232,8 +233,8 @@ static kt_grpc_stream *start_package(kt_cli *cli, const run_request *request, kt
 		   (char *)(uintptr_t)kt_cli_str(cli, "main-file"));
 	args.experimental_features = &feature;
 	args.n_experimental_features = request->no_caching ? 1 : 0;
-	return kt_grpc_stream_start(apic, &kt_apic_rpcs[KT_APIC_RUN_STARLARK_PACKAGE], &args.base, opts,
-				    err);
+	return kt_grpc_stream_start(apic, &kt_apic_rpcs[KT_APIC_RUN_STARLARK_PACKAGE], &args.base,
+				    opts, err);
 }
 
 static kt_grpc_stream *start_run(kt_cli *cli, const run_request *request, kt_grpc_client *apic,

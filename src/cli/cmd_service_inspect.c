@@ -53,7 +53,8 @@ static int show_text(kt_cli *cli, const kt_service_info *service, kt_err *err)
 	show_list(cli, "CMD", container->cmd_args, container->n_cmd_args);
 	kt_out(cli, "ENV:\n");
 	if (container->n_env_vars > 0) {
-		qsort(container->env_vars, container->n_env_vars, sizeof(*container->env_vars), by_key);
+		qsort(container->env_vars, container->n_env_vars, sizeof(*container->env_vars),
+		      by_key);
 	}
 	for (size_t i = 0; i < container->n_env_vars; i++) {
 		kt_out(cli, "  %s: %s\n", container->env_vars[i]->key, container->env_vars[i]->value);
@@ -90,14 +91,14 @@ static void set_number(json_t *to, const char *key, uint32_t value)
 }
 
 /* Maps of two strings all look alike to protobuf-c, under different names. */
-#define SET_MAP(to, title, count, entries)                                                           \
+#define SET_MAP(to, title, count, entries)                                                         \
 	do {                                                                                       \
 		json_t *map_ = json_object();                                                      \
 		for (size_t i_ = 0; i_ < (count); i_++) {                                          \
-			json_object_set_new(map_, (entries)[i_]->key,                         \
+			json_object_set_new(map_, (entries)[i_]->key,                              \
 					    json_string((entries)[i_]->value));                    \
 		}                                                                                  \
-		set_object((to), (title), map_);                                                     \
+		set_object((to), (title), map_);                                                   \
 	} while (0)
 
 /* Takes the object; an empty one is left out. */
@@ -301,5 +302,6 @@ int kt_cmd_service_inspect(kt_cli *cli, kt_err *err)
 		return KT_WRAP(err, "An error occurred getting service '%s'",
 			       kt_cli_arg(cli, "service"));
 	}
-	return yaml || json ? show_structured(cli, service, yaml, err) : show_text(cli, service, err);
+	return yaml || json ? show_structured(cli, service, yaml, err)
+			    : show_text(cli, service, err);
 }

@@ -37,8 +37,8 @@ static const ApiContainerApi__ServiceIdentifiers *lookup(const identifiers *all,
 {
 	for (size_t i = all != NULL ? all->n_allidentifiers : 0; i > 0; i--) {
 		const ApiContainerApi__ServiceIdentifiers *one = all->allidentifiers[i - 1];
-		if (strcmp(one->service_uuid, text) == 0 || strcmp(one->shortened_uuid, text) == 0 ||
-		    strcmp(one->name, text) == 0) {
+		if (strcmp(one->service_uuid, text) == 0 ||
+		    strcmp(one->shortened_uuid, text) == 0 || strcmp(one->name, text) == 0) {
 			return one;
 		}
 	}
@@ -147,9 +147,11 @@ static int print_lines(kt_cli *cli, const wanted *self, kt_grpc_stream *stream, 
 			kt_strvec_add(&warned, uuid);
 		}
 		for (size_t i = 0; i < part->n_service_logs_by_service_uuid; i++) {
-			const EngineApi__LogLine *lines = part->service_logs_by_service_uuid[i]->value;
+			const EngineApi__LogLine *lines =
+				part->service_logs_by_service_uuid[i]->value;
 			for (size_t k = 0; k < lines->n_line; k++) {
-				print_service_line(cli, self, part->service_logs_by_service_uuid[i]->key,
+				print_service_line(cli, self,
+						   part->service_logs_by_service_uuid[i]->key,
 						   lines->line[k]);
 			}
 		}
@@ -209,9 +211,9 @@ static int stream_logs(kt_cli *cli, const wanted *self, EngineApi__LogLineFilter
 	KT_OPT_SET(EngineApi__GetServiceLogsArgs, &args, return_all_logs, kt_cli_bool(cli, "all"));
 	KT_OPT_SET(EngineApi__GetServiceLogsArgs, &args, num_log_lines, kt_cli_u32(cli, "num"));
 	kt_grpc_opts opts = {.cancel = cli->remote->interrupt};
-	kt_grpc_stream *stream =
-		kt_grpc_stream_start(cli->remote->engine, &kt_engine_rpcs[KT_ENGINE_GET_SERVICE_LOGS],
-				     &args.base, &opts, err);
+	kt_grpc_stream *stream = kt_grpc_stream_start(cli->remote->engine,
+						      &kt_engine_rpcs[KT_ENGINE_GET_SERVICE_LOGS],
+						      &args.base, &opts, err);
 	if (stream == NULL) {
 		return -1;
 	}

@@ -89,7 +89,8 @@ struct kt_cli {
 	char *path;                /* "kurtosis enclave ls" */
 	char **argv;               /* borrowed */
 	int argc;
-	KT_VEC(const char *) values; /* of the command's flags, then the global ones; NULL = default */
+	KT_VEC(const char *)
+	values; /* of the command's flags, then the global ones; NULL = default */
 	KT_VEC(const char *) args;
 	bool help;
 	bool color;       /* stdout shows colours */

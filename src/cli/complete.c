@@ -57,8 +57,8 @@ static int read_words(request *self, char **words, int count)
 	for (int i = 0; i < count; i++) {
 		const char *word = words[i];
 		if (word[0] == '-' && word[1] != '\0') {
-			const kt_flag *flag = strchr(word, '=') == NULL ? find_flag(self->command, word)
-									: NULL;
+			const kt_flag *flag =
+				strchr(word, '=') == NULL ? find_flag(self->command, word) : NULL;
 			if (flag != NULL && flag->type != KT_FLAG_BOOL) {
 				self->wants_value = ++i >= count;
 			}
@@ -121,7 +121,8 @@ static int service_names(request *self, kt_grpc_client *apic, bool ever, kt_err 
 	Google__Protobuf__Empty nothing = GOOGLE__PROTOBUF__EMPTY__INIT;
 	KT_AUTO_MSG ApiContainerApi__GetServicesResponse *live = NULL;
 	KT_AUTO_MSG ApiContainerApi__GetExistingAndHistoricalServiceIdentifiersResponse *all = NULL;
-	if (ever ? kt_apic_call(self->cli, apic, KT_APIC_GET_SERVICE_IDENTIFIERS, &nothing, &all, err) < 0
+	if (ever ? kt_apic_call(self->cli, apic, KT_APIC_GET_SERVICE_IDENTIFIERS, &nothing, &all,
+				err) < 0
 		 : kt_apic_call(self->cli, apic, KT_APIC_GET_SERVICES, &args, &live, err) < 0) {
 		return -1;
 	}

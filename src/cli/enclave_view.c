@@ -14,7 +14,8 @@ int kt_create_enclave(kt_cli *cli, const kt_enclave_request *request,
 		      EngineApi__CreateEnclaveResponse **ret, kt_err *err)
 {
 	EngineApi__CreateEnclaveArgs args = ENGINE_API__CREATE_ENCLAVE_ARGS__INIT;
-	KT_OPT_SET(EngineApi__CreateEnclaveArgs, &args, enclave_name, (char *)(uintptr_t)request->name);
+	KT_OPT_SET(EngineApi__CreateEnclaveArgs, &args, enclave_name,
+		   (char *)(uintptr_t)request->name);
 	KT_OPT_SET(EngineApi__CreateEnclaveArgs, &args, api_container_version_tag,
 		   (char *)(uintptr_t)request->version);
 	KT_OPT_SET(EngineApi__CreateEnclaveArgs, &args, api_container_log_level,
@@ -22,7 +23,8 @@ int kt_create_enclave(kt_cli *cli, const kt_enclave_request *request,
 	KT_OPT_SET(EngineApi__CreateEnclaveArgs, &args, mode,
 		   request->production ? ENGINE_API__ENCLAVE_MODE__PRODUCTION
 				       : ENGINE_API__ENCLAVE_MODE__TEST);
-	KT_OPT_SET(EngineApi__CreateEnclaveArgs, &args, should_apic_run_in_debug_mode, request->debug);
+	KT_OPT_SET(EngineApi__CreateEnclaveArgs, &args, should_apic_run_in_debug_mode,
+		   request->debug);
 	if (kt_engine_call(cli, KT_ENGINE_CREATE_ENCLAVE, &args, ret, err) < 0) {
 		return KT_WRAP(err, "An error occurred creating an enclave with ID '%s'", request->name);
 	}
@@ -107,7 +109,8 @@ static int show_artifacts(kt_cli *cli, kt_grpc_client *apic, bool full, kt_err *
 	kt_table_cell(&table, "UUID");
 	kt_table_cell(&table, "Name");
 	for (size_t i = 0; i < list->n_file_names_and_uuids; i++) {
-		const ApiContainerApi__FilesArtifactNameAndUuid *one = list->file_names_and_uuids[i];
+		const ApiContainerApi__FilesArtifactNameAndUuid *one =
+			list->file_names_and_uuids[i];
 		char shortened[13];
 		snprintf(shortened, sizeof(shortened), "%.12s", one->fileuuid);
 		uuid_cell(&table, one->fileuuid, shortened, full);
@@ -123,7 +126,8 @@ static int service_by_name(const void *a, const void *b)
 	return strcmp((*x)->value->name, (*y)->value->name);
 }
 
-static int service_rows(kt_table *table, const kt_cli *cli, const kt_service_info *service, bool full)
+static int service_rows(kt_table *table, const kt_cli *cli, const kt_service_info *service,
+			bool full)
 {
 	KT_AUTO_STRVEC kt_strvec ports = KT_STRVEC_INIT;
 	int color;

@@ -110,7 +110,8 @@ static int children_by_name(const void *a, const void *b)
 
 static void print_children(kt_cli *cli, const kt_command *command)
 {
-	KT_AUTO_FREE const kt_command **sorted = kt_alloc_array(command->child_count, sizeof(*sorted));
+	KT_AUTO_FREE const kt_command **sorted =
+		kt_alloc_array(command->child_count, sizeof(*sorted));
 	if (sorted == NULL) {
 		return;
 	}

@@ -38,8 +38,9 @@ static ssize_t find_flag(const kt_command *command, const char *name, size_t len
 {
 	const kt_flag *flag;
 	for (size_t i = 0; (flag = flag_at(command, i)) != NULL; i++) {
-		if (letter != 0 ? flag->letter == letter
-				: strlen(flag->name) == len && strncmp(flag->name, name, len) == 0) {
+		if (letter != 0
+			    ? flag->letter == letter
+			    : strlen(flag->name) == len && strncmp(flag->name, name, len) == 0) {
 			return (ssize_t)i;
 		}
 	}
@@ -101,7 +102,9 @@ static const char *parse_uint(const char *text, uint64_t max, uint64_t *ret)
 		if (c == '_' && base != 10) {
 			continue;
 		}
-		int digit = isdigit((unsigned char)c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : 99;
+		int digit = isdigit((unsigned char)c) ? c - '0'
+			    : c >= 'a' && c <= 'f'    ? c - 'a' + 10
+						      : 99;
 		if (digit >= base) {
 			return bad;
 		}
@@ -393,7 +396,8 @@ int kt_cli_parse(kt_cli *cli, bool *ret_suggest_help, kt_err *err)
 	kt_buf_adds(&path, cli->program);
 	for (;;) {
 		int i = first_plain_word(cli->command, words, count);
-		const kt_command *child = i < count ? kt_command_child(cli->command, words[i]) : NULL;
+		const kt_command *child =
+			i < count ? kt_command_child(cli->command, words[i]) : NULL;
 		if (child == NULL && i < count && cli->command == root) {
 			*ret_suggest_help = true;
 			return unknown_command(root, words[i], err);

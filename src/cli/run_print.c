@@ -119,7 +119,8 @@ static void print_result(kt_run_printer *self,
 	print_text(self, KT_WHITE, &text);
 }
 
-static int print_error(kt_run_printer *self, const ApiContainerApi__StarlarkError *error, kt_err *err)
+static int print_error(kt_run_printer *self, const ApiContainerApi__StarlarkError *error,
+		       kt_err *err)
 {
 	KT_AUTO_BUF kt_buf text = KT_BUF_INIT;
 	switch (error->error_case) {
@@ -187,27 +188,27 @@ static void print_note(kt_run_printer *self, int color, const char *message)
 static int print_line(kt_run_printer *self, const run_line *line, kt_err *err)
 {
 	switch (line->run_response_line_case) {
-	case API_CONTAINER_API__STARLARK_RUN_RESPONSE_LINE__RUN_RESPONSE_LINE_INSTRUCTION:
+	case KT_LINE(INSTRUCTION):
 		if (!self->quiet) {
 			print_instruction(self, line->instruction);
 		}
 		return 0;
-	case API_CONTAINER_API__STARLARK_RUN_RESPONSE_LINE__RUN_RESPONSE_LINE_INSTRUCTION_RESULT:
+	case KT_LINE(INSTRUCTION_RESULT):
 		if (!self->quiet) {
 			print_result(self, line->instruction_result);
 		}
 		return 0;
-	case API_CONTAINER_API__STARLARK_RUN_RESPONSE_LINE__RUN_RESPONSE_LINE_ERROR:
+	case KT_LINE(ERROR):
 		return print_error(self, line->error, err);
-	case API_CONTAINER_API__STARLARK_RUN_RESPONSE_LINE__RUN_RESPONSE_LINE_RUN_FINISHED_EVENT:
+	case KT_LINE(RUN_FINISHED_EVENT):
 		print_finished(self, line->run_finished_event);
 		return 0;
-	case API_CONTAINER_API__STARLARK_RUN_RESPONSE_LINE__RUN_RESPONSE_LINE_WARNING:
+	case KT_LINE(WARNING):
 		if (!self->quiet) {
 			print_note(self, KT_YELLOW, line->warning->warning_message);
 		}
 		return 0;
-	case API_CONTAINER_API__STARLARK_RUN_RESPONSE_LINE__RUN_RESPONSE_LINE_INFO:
+	case KT_LINE(INFO):
 		if (!self->quiet) {
 			print_note(self, KT_CYAN, line->info->info_message);
 		}
@@ -219,13 +220,14 @@ static int print_line(kt_run_printer *self, const run_line *line, kt_err *err)
 
 int kt_run_print(kt_run_printer *self, const run_line *line, kt_err *err)
 {
-	bool is_progress = line->run_response_line_case ==
-			   API_CONTAINER_API__STARLARK_RUN_RESPONSE_LINE__RUN_RESPONSE_LINE_PROGRESS_INFO;
+	bool is_progress =
+		line->run_response_line_case == KT_LINE(PROGRESS_INFO);
 	if (is_progress) {
 		const ApiContainerApi__StarlarkRunProgress *p = line->progress_info;
 		if (self->progress != NULL) {
-			kt_progress_set(self->progress, p->current_step_info, p->n_current_step_info,
-					p->current_step_number, p->total_steps);
+			kt_progress_set(self->progress, p->current_step_info,
+					p->n_current_step_info, p->current_step_number,
+					p->total_steps);
 		}
 		return 0;
 	}
@@ -234,8 +236,8 @@ int kt_run_print(kt_run_printer *self, const run_line *line, kt_err *err)
 	}
 	int rc = print_line(self, line, err);
 	kt_out_flush();
-	bool over = line->run_response_line_case ==
-		    API_CONTAINER_API__STARLARK_RUN_RESPONSE_LINE__RUN_RESPONSE_LINE_RUN_FINISHED_EVENT;
+	bool over =
+		line->run_response_line_case == KT_LINE(RUN_FINISHED_EVENT);
 	if (over) {
 		kt_progress_free(self->progress);
 		self->progress = NULL;

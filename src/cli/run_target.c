@@ -93,7 +93,8 @@ static int open_package(kt_target *self, const char *dir, kt_err *err)
 	}
 	self->dir = kt_strdup(absolute);
 	free(absolute);
-	KT_AUTO_FREE char *file = self->dir != NULL ? kt_path_join(self->dir, KT_PACKAGE_FILE) : NULL;
+	KT_AUTO_FREE char *file =
+		self->dir != NULL ? kt_path_join(self->dir, KT_PACKAGE_FILE) : NULL;
 	if (file == NULL) {
 		return kt_err_nomem(err);
 	}

@@ -70,7 +70,8 @@ int kt_grpc_recv(kt_grpc_call *call, ProtobufCMessage **ret, kt_err *err);
 int kt_grpc_send(kt_grpc_call *call, const ProtobufCMessage *message, kt_err *err);
 
 typedef struct kt_grpc_config {
-	const char *const *hosts; /* addresses to listen on, NULL-terminated; NULL = 127.0.0.1 and ::1 */
+	const char *const
+		*hosts; /* addresses to listen on, NULL-terminated; NULL = 127.0.0.1 and ::1 */
 	uint16_t port;            /* 0 = one that is free, the same for all hosts */
 	size_t max_message;       /* bytes of a received message; 0 = 2 GiB - 1 */
 	unsigned max_calls;       /* running unary and client-stream calls; 0 = 64 */

@@ -176,7 +176,8 @@ static void finish(kt_grpc_call *self, int rc, const kt_err *err)
 		kt_free(hint);
 		return;
 	}
-	bool one_answer = self->rpc->kind == KT_RPC_UNARY || self->rpc->kind == KT_RPC_CLIENT_STREAM;
+	bool one_answer =
+		self->rpc->kind == KT_RPC_UNARY || self->rpc->kind == KT_RPC_CLIENT_STREAM;
 	if (rc == 0 && one_answer && !self->sent_any) {
 		self->status = KT_GRPC_INTERNAL;
 		message = kt_strdup("the handler has not answered");

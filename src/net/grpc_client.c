@@ -333,7 +333,8 @@ kt_grpc_client *kt_grpc_client_from_fd(int fd, kt_err *err)
 static int connect_to(const struct addrinfo *address, kt_instant deadline, const kt_cancel *cancel,
 		      kt_err *err)
 {
-	KT_AUTO_FD int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	KT_AUTO_FD int fd =
+		socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0) {
 		return KT_FAIL_ERRNO(err, "no socket");
 	}

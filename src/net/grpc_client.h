@@ -25,7 +25,8 @@ KT_MUST_USE kt_grpc_client *kt_grpc_client_new(const char *host, uint16_t port,
 					       const kt_grpc_opts *opts, kt_err *err);
 /* Takes over a connected stream socket (also on failure). */
 KT_MUST_USE kt_grpc_client *kt_grpc_client_from_fd(int fd, kt_err *err);
-void kt_grpc_client_free(kt_grpc_client *self); /* open streams must be freed before; NULL allowed */
+void kt_grpc_client_free(
+	kt_grpc_client *self); /* open streams must be freed before; NULL allowed */
 /* Bytes of a received message; 100 MiB at start. */
 void kt_grpc_client_max_message(kt_grpc_client *self, size_t bytes);
 

@@ -51,7 +51,8 @@ static bool family_missing(int errnum)
 static int listen_on(const struct sockaddr_storage *address, socklen_t len)
 {
 	int on = 1;
-	KT_AUTO_FD int fd = socket(address->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	KT_AUTO_FD int fd =
+		socket(address->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0) {
 		return -1;
 	}

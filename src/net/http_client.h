@@ -56,7 +56,8 @@ typedef struct kt_http_request {
 	int64_t source_len; /* bytes that source will give; -1 = unknown (chunked) */
 	kt_http_sink sink;  /* NULL = the body is collected in the response */
 	void *sink_arg;
-	uint64_t max_body;    /* fails with EXHAUSTED past it; 0 = 16 MiB collected, no bound on a sink */
+	uint64_t max_body; /* fails with EXHAUSTED past it; 0 = 16 MiB collected, no bound on a sink
+			    */
 	uint64_t resume_from; /* > 0 asks for the bytes from there on; see kt_http_response.resumed */
 	kt_instant deadline;  /* of the whole request; 0 and KT_NEVER = none */
 	int64_t connect_ms;   /* time to connect; 0 = 30 s */

@@ -42,7 +42,8 @@ void kt_loop_post_job(kt_loop *self, kt_loop_job *job);
 /* Calls fn with the events ready; the descriptor stays the caller's and must outlive the watch. */
 KT_MUST_USE kt_watch *kt_watch_new(kt_loop *loop, int fd, void (*fn)(void *arg, int events),
 				   void *arg, kt_err *err);
-void kt_watch_set(kt_watch *self, int events); /* KT_LOOP_READ | KT_LOOP_WRITE; 0 pauses; 0 at start */
+void kt_watch_set(kt_watch *self,
+		  int events);      /* KT_LOOP_READ | KT_LOOP_WRITE; 0 pauses; 0 at start */
 void kt_watch_free(kt_watch *self); /* NULL allowed; no callback afterwards */
 
 KT_MUST_USE kt_timer *kt_timer_new(kt_loop *loop, void (*fn)(void *arg), void *arg, kt_err *err);

@@ -52,8 +52,8 @@ static void test_many_streams(void **state)
 	kt_grpc_stream *streams[40];
 	for (size_t i = 0; i < KT_ARRAY_LEN(streams); i++) {
 		PAIR_REQUEST(request, "20", "data", 4);
-		streams[i] = kt_grpc_stream_start(client, &pair_rpcs[PAIR_COUNT], &request.base, NULL,
-						  &err);
+		streams[i] = kt_grpc_stream_start(client, &pair_rpcs[PAIR_COUNT], &request.base,
+						  NULL, &err);
 		assert_non_null(streams[i]);
 	}
 	for (int round = 0; round <= 20; round++) {
@@ -176,8 +176,8 @@ static void test_too_many_calls(void **state)
 	kt_grpc_stream *streams[2];
 	PAIR_REQUEST(request, "", "", 0);
 	for (int i = 0; i < 2; i++) {
-		streams[i] = kt_grpc_stream_start(client, &pair_rpcs[PAIR_WAIT], &request.base, NULL,
-						  &err);
+		streams[i] = kt_grpc_stream_start(client, &pair_rpcs[PAIR_WAIT], &request.base,
+						  NULL, &err);
 		KT_AUTO_MSG ProtobufCMessage *first = NULL;
 		assert_int_equal(kt_grpc_stream_recv(streams[i], &first, &err), 1);
 	}

@@ -27,7 +27,16 @@
 
 typedef ApiContainerApi__StreamedDataChunk chunk;
 
-enum { PAIR_ECHO, PAIR_COUNT, PAIR_COLLECT, PAIR_FAIL, PAIR_WAIT, PAIR_ABSENT, PAIR_SILENT, PAIR_RPCS };
+enum {
+	PAIR_ECHO,
+	PAIR_COUNT,
+	PAIR_COLLECT,
+	PAIR_FAIL,
+	PAIR_WAIT,
+	PAIR_ABSENT,
+	PAIR_SILENT,
+	PAIR_RPCS
+};
 
 typedef struct pair {
 	kt_grpc_server *server;

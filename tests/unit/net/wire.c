@@ -68,7 +68,8 @@ static void test_assembler_splits(void **state)
 		for (size_t at = 0; at < sizeof(three_messages); at += step) {
 			size_t n = KT_MIN(step, sizeof(three_messages) - at);
 			assert_int_equal(
-				kt_assembler_feed(&assembler, three_messages + at, n, &out, NULL), 0);
+				kt_assembler_feed(&assembler, three_messages + at, n, &out, NULL),
+				0);
 		}
 		assert_true(kt_assembler_at_boundary(&assembler));
 		static const size_t lens[] = {3, 0, 1};
