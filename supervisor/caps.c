@@ -92,13 +92,8 @@ uint64_t kt_sup_caps_all(void)
 int kt_sup_caps_bound(uint64_t keep)
 {
 	for (unsigned long cap = 0; cap < 64; cap++) {
-		int in_set = prctl(PR_CAPBSET_READ, cap, 0, 0, 0);
-
-		if (in_set < 0) {
-			break; /* the kernel knows no more of them */
-		}
-		if (in_set && !(keep >> cap & 1) && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0) {
-			return -errno;
+		if (!(keep >> cap & 1) && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0) {
+			return errno == EINVAL ? 0 : -errno; /* the kernel knows no more of them */
 		}
 	}
 	return 0;

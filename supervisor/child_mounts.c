@@ -15,8 +15,6 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#define STAGE "/dev" /* where device nodes are made before /dev is mounted */
-
 static int beneath_root(int root, const char *path, uint64_t flags)
 {
 	struct open_how how = {.flags = flags | O_CLOEXEC,
@@ -171,6 +169,33 @@ int kt_sup_child_private(kt_sup_child *self, const kt_sup_step *step)
 }
 
 /*
+ * a = where the root will be mounted. Device nodes are made on a file system of their own: chmod of
+ * a service on /dev/null must not reach the host's node, and /dev itself is mounted "nodev", so
+ * that a node made there by a service with CAP_MKNOD opens nothing. The stage goes with the old
+ * root.
+ */
+int kt_sup_child_stage(kt_sup_child *self, const kt_sup_step *step)
+{
+	(void)self;
+	return mount("tmpfs", step->a, "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=700,size=64k") < 0
+	               ? -errno
+	               : 0;
+}
+
+/* a = path on the stage, b = slot, n = device number, m = mode with type. */
+int kt_sup_child_device(kt_sup_child *self, const kt_sup_step *step)
+{
+	size_t slot = (size_t)strtoul(step->b, NULL, 10);
+
+	if (mknod(step->a, (mode_t)step->m, (dev_t)step->n) < 0 ||
+	    chmod(step->a, (mode_t)(step->m & 07777)) < 0) {
+		return -errno;
+	}
+	self->slots[slot] = open_tree(AT_FDCWD, step->a, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	return self->slots[slot] < 0 ? -errno : 0;
+}
+
+/*
  * a = the service's directory for the writable layer (has upper/ and work/), b = where to mount,
  * n = mount flags, m = 1: volatile. Layers are named by descriptor: mount(2) takes one page of
  * options, and paths could hold the separators ':' and ','.
@@ -251,34 +276,6 @@ int kt_sup_child_filesystem(kt_sup_child *self, const kt_sup_step *step)
 		return step->m ? 0 : target;
 	}
 	return put_mount(fs, target);
-}
-
-/*
- * a = name on the stage, n = rdev, m = mode with type; b = slot number as for SOURCE in n of ATTACH
- * is set by the caller through self->slots. Nodes are made on a file system of their own: chmod
- * of a service on /dev/null must not reach the host's node, and /dev itself is mounted
- * "nodev", so that a node made there by a service with CAP_MKNOD opens nothing.
- */
-int kt_sup_child_device(kt_sup_child *self, const kt_sup_step *step)
-{
-	char path[64];
-	size_t slot = (size_t)strtoul(step->b, NULL, 10);
-
-	snprintf(path, sizeof(path), STAGE "/%s", step->a);
-	if (mknod(path, (mode_t)step->m, (dev_t)step->n) < 0 ||
-	    chmod(path, (mode_t)(step->m & 07777)) < 0) {
-		return -errno;
-	}
-	self->slots[slot] = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-	return self->slots[slot] < 0 ? -errno : 0;
-}
-
-/* No arguments: the stage goes, the nodes stay in their slots. */
-int kt_sup_child_devices_done(kt_sup_child *self, const kt_sup_step *step)
-{
-	(void)self;
-	(void)step;
-	return umount2(STAGE, MNT_DETACH) < 0 ? -errno : 0;
 }
 
 /* a = target, n = slot, m = MOUNT_ATTR_… to set. */

@@ -570,7 +570,6 @@ static int launch_command(kt_sup_service *service, kt_sup_exec *exec, const kt_s
 	kt_supervisor *sup = service->sup;
 	const char *user = request->user ? request->user : base->user;
 	const char *cwd = request->cwd ? request->cwd : base->cwd;
-	bool filtered = !(base->flags & KT_SUP_PRIVILEGED);
 	kt_sup_filter own = {0};
 	KT_AUTO_ERR kt_err failure = KT_ERR_INIT;
 	kt_sup_child child = {.plan = plan,
@@ -589,7 +588,7 @@ static int launch_command(kt_sup_service *service, kt_sup_exec *exec, const kt_s
 		                         err);
 	}
 	if (status == 0) {
-		status = kt_sup_plan_exec(plan, request, user, cwd, filtered, err);
+		status = kt_sup_plan_exec(plan, request, user, cwd, base->flags, err);
 	}
 	if (status < 0 || make_report_pair(pair, err) < 0) {
 		return -1;

@@ -1,12 +1,12 @@
 /*
  * See launch_plan.h. The order is deliberate:
  *
- *   host's tree   private mounts, overlay, sources of bind mounts
+ *   host's tree   private mounts, device nodes, overlay, sources of bind mounts
  *   pivot         from here no path leads to the host; other descriptors are closed
  *   image's tree  /proc /sys /dev, files, volumes; the network; only then masks and read-only
  *                 paths, because sysctls are written before /proc/sys is closed
- *   identity      bounding set, groups, filter, user, capabilities, exec: each step still has the
- *                 privilege it needs, and the filter allows the ones behind it
+ *   identity      filter, init, session, bounding set, groups, user, capabilities, exec: each
+ *                 step still has the privilege it needs, and the filter allows those behind it
  */
 #include "launch_plan.h"
 
@@ -90,6 +90,90 @@ static int add_source(kt_sup_plan *plan, const char *path, size_t *ret_slot, kt_
 	return add(plan, KT_SUP_STEP_SOURCE, path, NULL, *ret_slot, 0, err);
 }
 
+static int add_device(kt_sup_plan *plan, const char *root, const char *name, uint64_t rdev,
+                      mode_t mode, kt_err *err)
+{
+	const char *path = kt_arena_printf(&plan->arena, "%s/%s", root, name);
+	const char *slot_text;
+	size_t slot = 0;
+
+	if (new_slot(plan, &slot, err) < 0) {
+		return -1;
+	}
+	slot_text = kt_arena_printf(&plan->arena, "%zu", slot);
+	if (!path || !slot_text) {
+		return kt_err_nomem(err);
+	}
+	return add(plan, KT_SUP_STEP_DEVICE, path, slot_text, rdev, mode, err);
+}
+
+static int add_host_device(kt_sup_plan *plan, const char *root, size_t index, const char *path,
+                           kt_err *err)
+{
+	char name[32];
+	struct stat st;
+
+	snprintf(name, sizeof(name), "d%zu", index);
+	if (stat(path, &st) < 0) {
+		return KT_FAIL_ERRNO(err, "cannot use the device '%s'", path);
+	}
+	if (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode)) {
+		return KT_FAIL(err, INVALID, "'%s' is not a device", path);
+	}
+	return add_device(plan, root, name, st.st_rdev, st.st_mode, err);
+}
+
+/* Makes the nodes and keeps them in the plan's first slots, in order. */
+static int stage_devices(kt_sup_plan *plan, const kt_sup_spec *spec, const char *root, kt_err *err)
+{
+	if (add(plan, KT_SUP_STEP_STAGE, root, NULL, 0, 0, err) < 0) {
+		return -1;
+	}
+	for (size_t i = 0; i < KT_ARRAY_LEN(default_devices); i++) {
+		if (add_device(plan, root, default_devices[i].name,
+		               makedev(default_devices[i].major, default_devices[i].minor),
+		               S_IFCHR | 0666, err) < 0) {
+			return -1;
+		}
+	}
+	for (size_t i = 0; i < spec->devices.len; i++) {
+		if (add_host_device(plan, root, i, spec->devices.items[i], err) < 0) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
+/* /dev with what the stage has. */
+static int add_devices(kt_sup_plan *plan, const kt_sup_spec *spec, kt_err *err)
+{
+	const size_t standard = KT_ARRAY_LEN(default_devices);
+	unsigned dev_attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_STRICTATIME;
+
+	if (!(spec->flags & KT_SUP_PRIVILEGED)) {
+		dev_attributes |= MOUNT_ATTR_NODEV;
+	}
+	if (add(plan, KT_SUP_STEP_FILESYSTEM, "tmpfs:mode=755,size=65536k", "/dev", dev_attributes,
+	        0, err) < 0) {
+		return -1;
+	}
+	for (size_t i = 0; i < standard + spec->devices.len; i++) {
+		const char *target =
+		        i < standard ? default_devices[i].path : spec->devices.items[i - standard];
+
+		if (add(plan, KT_SUP_STEP_ATTACH, target, NULL, i, 0, err) < 0) {
+			return -1;
+		}
+	}
+	for (size_t i = 0; i < KT_ARRAY_LEN(device_links); i++) {
+		if (add(plan, KT_SUP_STEP_LINK, device_links[i].path, device_links[i].target, 0, 0,
+		        err) < 0) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
 /* The files that the supervisor wrote for the service, in the order of file_targets. */
 static const char *const file_names[] = {"resolv.conf", "hostname", "hosts"};
 static const char *const file_targets[] = {"/etc/resolv.conf", "/etc/hostname", "/etc/hosts"};
@@ -105,7 +189,7 @@ static int add_root(kt_sup_plan *plan, const kt_sup_spec *spec, const kt_sup_pla
 	if (!root) {
 		return kt_err_nomem(err);
 	}
-	if (plain(plan, KT_SUP_STEP_PRIVATE, err) < 0 ||
+	if (plain(plan, KT_SUP_STEP_PRIVATE, err) < 0 || stage_devices(plan, spec, root, err) < 0 ||
 	    add(plan, KT_SUP_STEP_OVERLAY, places->layer_dir, root, flags,
 	        spec->flags & KT_SUP_VOLATILE ? 1 : 0, err) < 0) {
 		return -1;
@@ -130,88 +214,6 @@ static int add_root(kt_sup_plan *plan, const kt_sup_spec *spec, const kt_sup_pla
 		}
 	}
 	return add(plan, KT_SUP_STEP_PIVOT, root, NULL, 0, 0, err);
-}
-
-static int add_device(kt_sup_plan *plan, const char *name, uint64_t rdev, mode_t mode,
-                      size_t *ret_slot, kt_err *err)
-{
-	const char *slot_text;
-
-	if (new_slot(plan, ret_slot, err) < 0) {
-		return -1;
-	}
-	slot_text = kt_arena_printf(&plan->arena, "%zu", *ret_slot);
-	if (!slot_text) {
-		return kt_err_nomem(err);
-	}
-	return add(plan, KT_SUP_STEP_DEVICE, name, slot_text, rdev, mode, err);
-}
-
-static int add_host_device(kt_sup_plan *plan, size_t index, const char *path, size_t *ret_slot,
-                           kt_err *err)
-{
-	const char *name = kt_arena_printf(&plan->arena, "d%zu", index);
-	struct stat st;
-
-	if (!name) {
-		return kt_err_nomem(err);
-	}
-	if (stat(path, &st) < 0) {
-		return KT_FAIL_ERRNO(err, "cannot use the device '%s'", path);
-	}
-	if (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode)) {
-		return KT_FAIL(err, INVALID, "'%s' is not a device", path);
-	}
-	return add_device(plan, name, st.st_rdev, st.st_mode, ret_slot, err);
-}
-
-/* Stages the nodes, mounts /dev "nodev" and puts the nodes on it (see the DEVICE step). */
-static int add_devices(kt_sup_plan *plan, const kt_sup_spec *spec, kt_err *err)
-{
-	const size_t standard = KT_ARRAY_LEN(default_devices);
-	unsigned dev_attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_STRICTATIME;
-	size_t slot = 0;
-	size_t first = plan->slots;
-
-	if (!(spec->flags & KT_SUP_PRIVILEGED)) {
-		dev_attributes |= MOUNT_ATTR_NODEV;
-	}
-	if (add(plan, KT_SUP_STEP_FILESYSTEM, "tmpfs:mode=700,size=64k", "/dev",
-	        MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, 0, err) < 0) {
-		return -1;
-	}
-	for (size_t i = 0; i < standard; i++) {
-		if (add_device(plan, default_devices[i].name,
-		               makedev(default_devices[i].major, default_devices[i].minor),
-		               S_IFCHR | 0666, &slot, err) < 0) {
-			return -1;
-		}
-	}
-	for (size_t i = 0; i < spec->devices.len; i++) {
-		if (add_host_device(plan, i, spec->devices.items[i], &slot, err) < 0) {
-			return -1;
-		}
-	}
-	if (plain(plan, KT_SUP_STEP_DEVICES_DONE, err) < 0 ||
-	    add(plan, KT_SUP_STEP_FILESYSTEM, "tmpfs:mode=755,size=65536k", "/dev", dev_attributes,
-	        0, err) < 0) {
-		return -1;
-	}
-	for (size_t i = 0; i < standard + spec->devices.len; i++) {
-		const char *target =
-		        i < standard ? default_devices[i].path : spec->devices.items[i - standard];
-
-		if (add(plan, KT_SUP_STEP_ATTACH, target, NULL, first + i, 0, err) < 0) {
-			return -1;
-		}
-	}
-	for (size_t i = 0; i < KT_ARRAY_LEN(device_links); i++) {
-		if (add(plan, KT_SUP_STEP_LINK, device_links[i].path, device_links[i].target, 0, 0,
-		        err) < 0) {
-			return -1;
-		}
-	}
-	return 0;
 }
 
 static int add_filesystems(kt_sup_plan *plan, const kt_sup_spec *spec, const kt_sup_places *places,
@@ -302,18 +304,21 @@ static int add_network_and_masks(kt_sup_plan *plan, const kt_sup_spec *spec, kt_
 	return 0;
 }
 
-/* From the user to exec: the same for a service and for a command in it. */
-static int add_identity(kt_sup_plan *plan, bool tty, bool no_new_privs, bool filtered, kt_err *err)
+/* Before init is split off, so that it lives under the same filter. */
+static int add_restrictions(kt_sup_plan *plan, uint64_t flags, kt_err *err)
+{
+	if ((flags & KT_SUP_NO_NEW_PRIVS) && plain(plan, KT_SUP_STEP_NO_NEW_PRIVS, err) < 0) {
+		return -1;
+	}
+	return flags & KT_SUP_PRIVILEGED ? 0 : plain(plan, KT_SUP_STEP_FILTER, err);
+}
+
+/* Who the program is: the same for a service and for a command in it. */
+static int add_identity(kt_sup_plan *plan, bool tty, kt_err *err)
 {
 	if (add(plan, KT_SUP_STEP_SESSION, NULL, NULL, tty, 0, err) < 0 ||
 	    plain(plan, KT_SUP_STEP_STREAMS, err) < 0 || plain(plan, KT_SUP_STEP_BOUND, err) < 0 ||
 	    plain(plan, KT_SUP_STEP_GROUPS, err) < 0) {
-		return -1;
-	}
-	if (no_new_privs && plain(plan, KT_SUP_STEP_NO_NEW_PRIVS, err) < 0) {
-		return -1;
-	}
-	if (filtered && plain(plan, KT_SUP_STEP_FILTER, err) < 0) {
 		return -1;
 	}
 	if (plain(plan, KT_SUP_STEP_IDENTITY, err) < 0 ||
@@ -348,15 +353,15 @@ int kt_sup_plan_service(kt_sup_plan *self, const kt_sup_spec *spec, const kt_sup
 	    (tty && plain(self, KT_SUP_STEP_TERMINAL, err) < 0) ||
 	    plain(self, KT_SUP_STEP_OWN_STREAMS, err) < 0 ||
 	    add(self, KT_SUP_STEP_DIRECTORY, spec->cwd, NULL, 0, 0, err) < 0 ||
+	    add_restrictions(self, spec->flags, err) < 0 ||
 	    (!(spec->flags & KT_SUP_NO_INIT) && plain(self, KT_SUP_STEP_INIT, err) < 0)) {
 		return -1;
 	}
-	return add_identity(self, tty, spec->flags & KT_SUP_NO_NEW_PRIVS,
-	                    !(spec->flags & KT_SUP_PRIVILEGED), err);
+	return add_identity(self, tty, err);
 }
 
 int kt_sup_plan_exec(kt_sup_plan *self, const kt_sup_spec *request, const char *user,
-                     const char *cwd, bool filtered, kt_err *err)
+                     const char *cwd, uint64_t service_flags, kt_err *err)
 {
 	bool tty = request->flags & KT_SUP_TTY;
 
@@ -369,10 +374,11 @@ int kt_sup_plan_exec(kt_sup_plan *self, const kt_sup_spec *request, const char *
 	     plain(self, KT_SUP_STEP_OWN_STREAMS, err) < 0)) {
 		return -1;
 	}
-	if (add(self, KT_SUP_STEP_DIRECTORY, cwd, NULL, 0, 0, err) < 0) {
+	if (add(self, KT_SUP_STEP_DIRECTORY, cwd, NULL, 0, 0, err) < 0 ||
+	    add_restrictions(self, service_flags, err) < 0) {
 		return -1;
 	}
-	return add_identity(self, tty, request->flags & KT_SUP_NO_NEW_PRIVS, filtered, err);
+	return add_identity(self, tty, err);
 }
 
 static int add_env(kt_sup_texts *env, const char *entry, kt_err *err)

@@ -15,7 +15,7 @@ int kt_sup_plan_service(kt_sup_plan *self, const kt_sup_spec *spec, const kt_sup
                         kt_err *err);
 /* `user` and `cwd`: the request's or the service's. */
 int kt_sup_plan_exec(kt_sup_plan *self, const kt_sup_spec *request, const char *user,
-                     const char *cwd, bool filtered, kt_err *err);
+                     const char *cwd, uint64_t service_flags, kt_err *err);
 /* Appends what Docker adds to an environment when it is missing: PATH, HOSTNAME, TERM. (HOME comes
  * when the user is known.) Texts live in the plan's arena. */
 int kt_sup_plan_env(kt_sup_plan *self, const char *hostname, bool tty, kt_sup_texts *env,

@@ -337,9 +337,6 @@ static int step_init(kt_sup_child *self, const kt_sup_step *step)
 		memset(self->title, 0, self->title_len);
 		snprintf(self->title, self->title_len, "kurtosis-init");
 	}
-	if (self->filter) {
-		(void)kt_sup_filter_load(self->filter);
-	}
 	kt_sup_init_run(pid, keep_pty);
 }
 
@@ -490,9 +487,9 @@ static int step_exec(kt_sup_child *self, const kt_sup_step *step)
 		envp[env_len++] = home;
 	}
 	envp[env_len] = NULL;
-	for (int s = 1; s < NSIG; s++) {
-		(void)signal(s, SIG_DFL);
-	}
+	/* the two that the supervisor ignores; handlers went with the clone */
+	(void)signal(SIGPIPE, SIG_DFL);
+	(void)signal(SIGHUP, SIG_DFL);
 	sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	umask(022);
@@ -509,8 +506,8 @@ static const step_fn step_fns[KT_SUP_STEP_COUNT] = {
         [KT_SUP_STEP_SOURCE] = kt_sup_child_source,
         [KT_SUP_STEP_PIVOT] = kt_sup_child_pivot,
         [KT_SUP_STEP_FILESYSTEM] = kt_sup_child_filesystem,
+        [KT_SUP_STEP_STAGE] = kt_sup_child_stage,
         [KT_SUP_STEP_DEVICE] = kt_sup_child_device,
-        [KT_SUP_STEP_DEVICES_DONE] = kt_sup_child_devices_done,
         [KT_SUP_STEP_ATTACH] = kt_sup_child_attach,
         [KT_SUP_STEP_LINK] = kt_sup_child_link,
         [KT_SUP_STEP_PREFILL] = kt_sup_child_prefill,

@@ -18,12 +18,12 @@
 #define KT_SUP_STEPS(X)                                                                            \
 	X(JOIN, "enter the service's namespaces")                                                  \
 	X(PRIVATE, "make the mounts private")                                                      \
+	X(STAGE, "make room for device nodes")                                                     \
+	X(DEVICE, "make the device")                                                               \
 	X(OVERLAY, "mount the image's layers")                                                     \
 	X(SOURCE, "take the mount source")                                                         \
 	X(PIVOT, "enter the new root")                                                             \
 	X(FILESYSTEM, "mount")                                                                     \
-	X(DEVICE, "make the device")                                                               \
-	X(DEVICES_DONE, "put away the device stage")                                               \
 	X(ATTACH, "mount at")                                                                      \
 	X(LINK, "make the link")                                                                   \
 	X(PREFILL, "fill from the image the volume at")                                            \
@@ -132,8 +132,8 @@ int kt_sup_child_overlay(kt_sup_child *self, const kt_sup_step *step);
 int kt_sup_child_source(kt_sup_child *self, const kt_sup_step *step);
 int kt_sup_child_pivot(kt_sup_child *self, const kt_sup_step *step);
 int kt_sup_child_filesystem(kt_sup_child *self, const kt_sup_step *step);
+int kt_sup_child_stage(kt_sup_child *self, const kt_sup_step *step);
 int kt_sup_child_device(kt_sup_child *self, const kt_sup_step *step);
-int kt_sup_child_devices_done(kt_sup_child *self, const kt_sup_step *step);
 int kt_sup_child_attach(kt_sup_child *self, const kt_sup_step *step);
 int kt_sup_child_link(kt_sup_child *self, const kt_sup_step *step);
 int kt_sup_child_prefill(kt_sup_child *self, const kt_sup_step *step);
