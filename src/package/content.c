@@ -282,7 +282,13 @@ const char *kt_content_root_dir(const kt_content *self)
 
 char *kt_content_resolve(kt_content *self, const char *text, const char *from, kt_err *err)
 {
-	bool absolute = kt_locator_is_absolute(text);
+	KT_AUTO_ERR kt_err why = KT_ERR_INIT;
+	KT_AUTO_LOCATOR kt_locator parsed = {0};
+	bool absolute = kt_locator_parse(text, &parsed, &why) == 0;
+	if (why.code == KT_ERR_NOMEM) {
+		kt_err_move(err, &why);
+		return NULL;
+	}
 	if (!absolute && (self->root_id[0] == '\0' || !kt_locator_is_absolute(from))) {
 		KT_FAIL(err, INVALID,
 			"Source module locator '%s' isn't a valid locator; relative URLs don't work "

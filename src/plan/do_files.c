@@ -163,7 +163,13 @@ static int encode_data(call *c, kt_val data, const char *shown, kt_buf *ret)
 	if (text != NULL) {
 		kt_buf_add(ret, text, len);
 	}
+	const kt_star_error *error = kt_sthread_error(own);
+	bool no_memory = error != NULL && error->kind == KT_STAR_NOMEM;
 	kt_sthread_free(own);
+	if (no_memory || ret->failed) {
+		kt_star_raise_nomem(c->t);
+		return -1;
+	}
 	return text != NULL ? 0
 			    : kt_star_fail(c->t,
 					   "Error converting 'data' with string value '%s' to JSON",

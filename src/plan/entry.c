@@ -34,10 +34,25 @@ static int fail(entry *e, const char *fmt, ...)
 	if (len >= 0 && (text = kt_malloc((size_t)len + 1)) != NULL) {
 		vsnprintf(text, (size_t)len + 1, fmt, args);
 		kt_buf_add(e->error, text, (size_t)len);
+	} else {
+		e->in->aborted = KT_ERR_NOMEM;
 	}
 	va_end(args);
 	kt_free(text);
 	return -1;
+}
+
+static int out_of_memory(entry *e)
+{
+	e->in->aborted = KT_ERR_NOMEM;
+	return -1;
+}
+
+/* What the language reported besides an ordinary error: memory, limits, cancellation. */
+static bool is_ours(const entry *e)
+{
+	const kt_star_error *error = kt_sthread_error(e->t);
+	return error != NULL && error->kind != KT_STAR_EVAL;
 }
 
 static int find_function(entry *e, kt_val module)
@@ -93,6 +108,10 @@ static int decode(entry *e, const char *json, kt_val *ret)
 	kt_val decode_fn = kt_module_get(kt_dict_gets(e->in->predeclared, "json"), "decode");
 	kt_val text = kt_string_newz(e->t, json);
 	*ret = text == KT_NULL ? KT_NULL : kt_star_call(e->t, decode_fn, &text, 1, NULL, 0);
+	if (*ret == KT_NULL && is_ours(e)) {
+		interp_error_text(e->in, e->t, e->error);
+		return -1;
+	}
 	if (*ret == KT_NULL) {
 		const kt_star_error *why = kt_sthread_error(e->t);
 		fail(e, "Unable to deserialize package input '%s'. Is it a valid JSON?" CAUSED_BY "%s",
@@ -124,7 +143,7 @@ static int read_input(entry *e, kt_val *ret)
 	}
 	if (kt_str_eq(name, "struct")) {
 		*ret = to_struct(e->t, *ret);
-		return *ret == KT_NULL ? fail(e, "out of memory") : 0;
+		return *ret == KT_NULL ? out_of_memory(e) : 0;
 	}
 	KT_AUTO_BUF kt_buf shown = KT_BUF_INIT;
 	kt_val_repr(e->t, parser, &shown);
@@ -147,7 +166,7 @@ static int call_with_keywords(entry *e, kt_val input, const kt_val *pos, size_t 
 	size_t n = kt_val_len(input);
 	kt_val *kw = kt_star_alloc(e->t, (2 * n + 1) * sizeof(kt_val));
 	if (kw == NULL) {
-		return fail(e, "out of memory");
+		return out_of_memory(e);
 	}
 	kt_val key, value;
 	size_t i = 0;
@@ -214,6 +233,9 @@ static int write_output(entry *e, kt_val result)
 	const char *encoded = text == KT_NULL ? NULL : kt_string_get(text, &len);
 	if (encoded != NULL) {
 		kt_buf_add(&shown, encoded, len);
+	} else if (is_ours(e)) {
+		interp_error_text(e->in, e->t, e->error);
+		return -1;
 	} else {
 		kt_sthread_clear_error(e->t);
 		if (kt_val_str(e->t, result, &shown) < 0) {
@@ -222,7 +244,7 @@ static int write_output(entry *e, kt_val result)
 		}
 	}
 	e->in->plan->output = keep_buf(e->in, e->t, &shown);
-	return e->in->plan->output == NULL ? fail(e, "out of memory") : 0;
+	return e->in->plan->output == NULL ? out_of_memory(e) : 0;
 }
 
 int entry_run(interp *in, kt_val module, kt_buf *error_text)

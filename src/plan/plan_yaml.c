@@ -157,6 +157,10 @@ static yaml_scalar_style_t style_of(const char *text)
 
 static void emit(writer *w, yaml_event_t *event, int made)
 {
+	if (w->failed && made) {
+		yaml_event_delete(event);
+		return;
+	}
 	/* The emitter frees the event, also when it fails. */
 	w->failed = w->failed || !made || !yaml_emitter_emit(&w->emitter, event);
 }

@@ -3,6 +3,9 @@
 
 #include "base/alloc.h"
 #include "run/run_internal.h"
+#include "template/template.h"
+
+#include <string.h>
 
 static kt_run_ctx make_ctx(kt_run_env *env, const kt_plan *plan, const kt_run_options *options,
                            kt_run_emit emit, void *emit_ctx)
@@ -58,18 +61,28 @@ int kt_run_plan(kt_run_env *env, const kt_plan *plan, const kt_run_options *opti
 	return 0;
 }
 
+static int check_template(void *ctx, const char *text, kt_err *err)
+{
+	kt_tmpl *parsed = kt_tmpl_parse("template", strlen("template"), text, strlen(text), err);
+
+	(void)ctx;
+	kt_tmpl_free(parsed);
+	return parsed == NULL ? -1 : 0;
+}
+
+/* With the facts of this moment; the plan may point into them, so they are in its arena. */
 int kt_run_interpret(kt_run_env *env, const kt_plan_request *request, const kt_run_options *options,
                      kt_plan *plan, kt_err *err)
 {
-	KT_AUTO_ARENA kt_arena arena = KT_ARENA_INIT;
 	kt_plan_request filled = *request;
 	kt_plan_facts facts = {0};
 
 	KT_LOCK(&env->interpreting);
-	if (kt_run_env_facts(env, options, &arena, &facts, err) < 0) {
+	if (kt_run_env_facts(env, options, &plan->arena, &facts, err) < 0) {
 		return -1;
 	}
 	filled.facts = &facts;
+	filled.check_template = check_template;
 	return kt_plan_interpret(plan, &filled, err);
 }
 
