@@ -247,7 +247,7 @@ static bool is_digit(char c, bool hex)
 	return (c >= '0' && c <= '9') || (hex && (c | 0x20) >= 'a' && (c | 0x20) <= 'f');
 }
 
-/* Digits and underscores from *at; the digits go to out. Returns how many, or -1 on a stray underscore. */
+/* Digits and underscores from *at; digits go to out. How many, or -1 on a stray underscore. */
 static int take_digits(const char *text, size_t len, size_t *at, bool hex, bool prefixed,
 		       kt_buf *out)
 {

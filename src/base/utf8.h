@@ -13,7 +13,10 @@
 #define KT_RUNE_ERROR 0xFFFDu
 #define KT_RUNE_MAX 0x10FFFFu
 
-/* The code point at text (len > 0); *ret_width is 1 to 4. Surrogates and overlong forms are invalid. */
+/*
+ * The code point at text (len > 0); *ret_width is 1 to 4. Surrogates and overlong forms are
+ * invalid.
+ */
 uint32_t kt_utf8_decode(const char *text, size_t len, size_t *ret_width);
 /* The last code point before text + len (len > 0). */
 uint32_t kt_utf8_decode_last(const char *text, size_t len, size_t *ret_width);

@@ -2,6 +2,7 @@
 #include "starlark/json_internal.h"
 
 #include "base/num.h"
+#include "base/stack.h"
 #include "base/utf8.h"
 #include "starlark/bigint.h"
 
@@ -298,7 +299,7 @@ static kt_val decode_object(decoder *d)
 
 static kt_val decode_nested(decoder *d, char open)
 {
-	if (d->depth == KT_JSON_MAX_DEPTH) {
+	if (d->depth == KT_JSON_MAX_DEPTH || kt_stack_low()) {
 		return fail(d, "nested too deeply");
 	}
 	d->depth++;

@@ -2,6 +2,7 @@
 #include "starlark/json_internal.h"
 
 #include "base/num.h"
+#include "base/stack.h"
 #include "base/utf8.h"
 #include "base/vec.h"
 #include "starlark/bigint.h"
@@ -320,7 +321,7 @@ static int encode_value(encoder *e, kt_val v)
 			return fail(e, "cycle in JSON structure", "", "");
 		}
 	}
-	if (e->path.len == KT_JSON_MAX_DEPTH) {
+	if (e->path.len == KT_JSON_MAX_DEPTH || kt_stack_low()) {
 		return fail(e, "nested too deeply", "", "");
 	}
 	if (kt_vec_push(&e->path, v) < 0) {

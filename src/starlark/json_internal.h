@@ -4,8 +4,11 @@
 
 #include "starlark/string_methods.h"
 
-/* Containers inside containers; beyond it encoding and decoding fail. */
-#define KT_JSON_MAX_DEPTH 1000
+/*
+ * Containers inside containers; beyond it encoding and decoding fail, as they do earlier when
+ * the thread's stack runs low.
+ */
+#define KT_JSON_MAX_DEPTH 10000
 
 kt_val kt_json_encode(kt_sthread *t, const kt_args *a);
 kt_val kt_json_decode(kt_sthread *t, const kt_args *a);

@@ -207,7 +207,7 @@ const kt_location *kt_location_load(kt_sthread *t, const char *name)
 
 /* ---- looking up ------------------------------------------------------------------------ */
 
-/* The rule before the first change: the first one if no change leads to it, else a standard time. */
+/* The rule before the first change: the first if no change leads to it, else a standard time. */
 static size_t first_rule(const kt_location *location)
 {
 	bool used = false;

@@ -916,7 +916,8 @@ kt_tmpl *kt_tmpl_parse(const char *name, size_t name_len, const char *text, size
 	tmpl->name = (kt_ttext){kt_arena_strndup(&tmpl->arena, name, name_len), name_len};
 	tmpl->text = (kt_ttext){kt_arena_strndup(&tmpl->arena, text, len), len};
 	scope top = {0};
-	parser p = {.tmpl = tmpl, .scan = {.input = tmpl->text, .line = 1}, .now = &top, .err = err};
+	parser p = {.tmpl = tmpl, .scan = {.line = 1}, .now = &top, .err = err};
+	p.scan.input = tmpl->text;
 	if (tmpl->name.data == NULL || tmpl->text.data == NULL) {
 		fail_nomem(&p);
 	} else if (declare(&p, KT_TTEXT("$"))) {

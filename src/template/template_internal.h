@@ -185,7 +185,7 @@ static inline kt_ttext kt_tval_str(const kt_tmpl_val *v)
 	return (kt_ttext){v->s.data, v->s.len};
 }
 
-/* Makes *ret a list and gives its items to fill; up to its capacity they are nil. NULL: no memory. */
+/* Makes *ret a list and gives its items to fill, which are nil up to its capacity. NULL: OOM. */
 kt_tmpl_val *kt_tval_new_list(kt_arena *arena, size_t len, kt_tmpl_val *ret);
 /* NULL when absent. */
 const kt_tmpl_val *kt_tval_get(const kt_tmpl_val *map, kt_ttext key);
