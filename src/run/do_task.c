@@ -140,6 +140,7 @@ static int start_task(task *t, kt_err *err)
 	make_config(t);
 	t->item.name = t->args->name;
 	t->item.config = &t->config;
+	t->item.task = true;
 	if (kt_services_add(env, &t->item, 1, 1, false, t->step->cancel, t->step->arena, err) < 0) {
 		return KT_WRAP(err, "error occurred while creating a %s task with image: %s",
 		               t->kind->name, t->args->image.name);

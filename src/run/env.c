@@ -34,7 +34,7 @@ kt_run_env *kt_run_env_open(const kt_run_env_spec *spec, kt_err *err)
 	}
 	if (kt_fs_mkdirs(spec->dir, 0700, err) < 0 ||
 	    (self->state = kt_state_open(path, err)) == NULL ||
-	    (self->http = kt_http_client_new(err)) == NULL) {
+	    (self->http = kt_http_client_new(err)) == NULL || kt_services_recover(self, err) < 0) {
 		kt_run_env_close(self);
 		return NULL;
 	}

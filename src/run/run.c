@@ -27,6 +27,17 @@ static void fail_in_line(kt_run_ctx *run, kt_line_kind kind, const kt_err *err)
 	kt_line_finished(run, false, NULL, 0);
 }
 
+/* A fault of the package is one message with all in it. */
+static void fail_interpretation(kt_run_ctx *run, const kt_err *fault)
+{
+	if (fault->code != KT_ERR_INVALID) {
+		fail_in_line(run, KT_LINE_INTERPRETATION_ERROR, fault);
+		return;
+	}
+	kt_line_text(run, KT_LINE_INTERPRETATION_ERROR, kt_err_message(fault, 0));
+	kt_line_finished(run, false, NULL, 0);
+}
+
 static void validate_and_execute(kt_run_ctx *run, bool *ret_success)
 {
 	KT_AUTO_ERR kt_err err = KT_ERR_INIT;
@@ -117,7 +128,7 @@ int kt_run(kt_run_env *env, const kt_plan_request *request, const kt_run_options
 	kt_line_progress(&run, "interpretation", "Interpreting plan - execution will begin shortly",
 	                 0, 0);
 	if (interpret(&run, request, plan, &fault) < 0) {
-		fail_in_line(&run, KT_LINE_INTERPRETATION_ERROR, &fault);
+		fail_interpretation(&run, &fault);
 	} else {
 		validate_and_execute(&run, ret_success);
 	}

@@ -111,7 +111,8 @@ int kt_condition_wait(kt_run_env *env, const kt_plan_condition *condition, const
 typedef struct kt_add_item {
 	const char *name; /* filled in */
 	const kt_plan_config *config;
-	const char *ref_uuid; /* NULL: no runtime values are kept (tasks) */
+	const char *ref_uuid; /* NULL: no runtime values are kept */
+	bool task;            /* of ours: not watched for an early death */
 	kt_reg reg;           /* out */
 	bool update;          /* out: it was registered before */
 	kt_err error;         /* out, only inside a failed batch */
@@ -128,11 +129,20 @@ int kt_service_remove(kt_run_env *env, const kt_reg *reg, int64_t grace_ms, kt_e
 int kt_service_stop(kt_run_env *env, const kt_reg *reg, kt_err *err);
 int kt_service_start(kt_run_env *env, const kt_reg *reg, kt_err *err);
 
+/*
+ * Puts in order what a process that died in the middle left behind: new services that
+ * never started are gone, the status of updated ones is what the backend says.
+ */
+int kt_services_recover(kt_run_env *env, kt_err *err);
+
 /* A configuration with runtime values and the service's own address filled in. */
 int kt_service_fill(kt_run_env *env, const kt_plan_config *config, const char *ip, kt_arena *arena,
                     kt_plan_config **ret, kt_err *err);
-/* Starts the container of a registered service and waits for its ports. */
-int kt_service_launch(kt_run_env *env, const kt_reg *reg, const kt_plan_config *config,
+/*
+ * Starts the container of a registered service and waits for its ports. One without such
+ * ports is watched for a moment, unless it is a task.
+ */
+int kt_service_launch(kt_run_env *env, const kt_reg *reg, const kt_plan_config *config, bool task,
                       const kt_cancel *cancel, kt_err *err);
 /* Waits until every port that says so accepts connections. */
 int kt_service_wait_ports(kt_run_env *env, const kt_reg *reg, const kt_plan_config *config,

@@ -104,7 +104,7 @@ static int start_item(batch *b, kt_add_item *item, kt_err *err)
 	kt_plan_config *config = NULL;
 
 	if (kt_service_fill(env, item->config, item->reg.ip, &arena, &config, err) < 0 ||
-	    kt_service_launch(env, &item->reg, config, b->cancel, err) < 0) {
+	    kt_service_launch(env, &item->reg, config, item->task, b->cancel, err) < 0) {
 		return -1;
 	}
 	kt_reg started = item->reg;
@@ -302,4 +302,41 @@ int kt_service_start(kt_run_env *env, const kt_reg *reg, kt_err *err)
 		return -1;
 	}
 	return kt_state_set_status(env->state, reg->uuid, KT_REG_STARTED, err);
+}
+
+/* --- after a crash --- */
+
+static int recover_updated(kt_run_env *env, const kt_reg *reg, kt_err *err)
+{
+	KT_AUTO_ARENA kt_arena arena = KT_ARENA_INIT;
+	kt_service_info info = {0};
+	int known = env->backend->ops->service_inspect(env->backend, env->enclave_uuid, reg->uuid,
+	                                               &arena, &info, NULL);
+	bool running = known == 0 && info.state == KT_SERVICE_RUNNING;
+
+	return kt_state_set_status(env->state, reg->uuid, running ? KT_REG_STARTED : KT_REG_STOPPED,
+	                           err);
+}
+
+int kt_services_recover(kt_run_env *env, kt_err *err)
+{
+	KT_AUTO_ARENA kt_arena arena = KT_ARENA_INIT;
+	kt_reg_list regs = {0};
+
+	if (kt_state_list_services(env->state, &arena, &regs, err) < 0) {
+		return -1;
+	}
+	for (size_t i = 0; i < regs.len; i++) {
+		const kt_reg *reg = &regs.items[i];
+		if (reg->status != KT_REG_REGISTERED) {
+			continue;
+		}
+		/* Only a service that has started once has a stored configuration. */
+		if (reg->config == NULL) {
+			unregister(env, reg);
+		} else if (recover_updated(env, reg, err) < 0) {
+			return -1;
+		}
+	}
+	return 0;
 }

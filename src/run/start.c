@@ -229,6 +229,11 @@ static int set_commands(const kt_plan_config *config, kt_arena *arena, kt_servic
 static int make_spec(kt_run_env *env, const kt_reg *reg, const kt_plan_config *config,
                      kt_arena *arena, kt_service_spec *spec, kt_err *err)
 {
+	if (config->files_to_be_moved.len > 0) {
+		return KT_FAIL(err, UNSUPPORTED,
+		               "'files_to_be_moved' of service '%s' is not supported yet",
+		               reg->name);
+	}
 	*spec = (kt_service_spec){
 	        .uuid = reg->uuid,
 	        .name = reg->name,
@@ -303,7 +308,7 @@ static int check_early_death(kt_run_env *env, const kt_reg *reg, const kt_plan_c
 	        reg->name, reg->uuid, config->image.name, kt_buf_str(&logs));
 }
 
-int kt_service_launch(kt_run_env *env, const kt_reg *reg, const kt_plan_config *config,
+int kt_service_launch(kt_run_env *env, const kt_reg *reg, const kt_plan_config *config, bool task,
                       const kt_cancel *cancel, kt_err *err)
 {
 	KT_AUTO_ARENA kt_arena arena = KT_ARENA_INIT;
@@ -315,6 +320,8 @@ int kt_service_launch(kt_run_env *env, const kt_reg *reg, const kt_plan_config *
 	                                     &info, err) < 0) {
 		return -1;
 	}
-	return waits_for_ports(config) ? kt_service_wait_ports(env, reg, config, cancel, err)
-	                               : check_early_death(env, reg, config, cancel, err);
+	if (waits_for_ports(config)) {
+		return kt_service_wait_ports(env, reg, config, cancel, err);
+	}
+	return task ? 0 : check_early_death(env, reg, config, cancel, err);
 }

@@ -123,7 +123,9 @@ int kt_run_env_remember(kt_run_env *env, const kt_plan *plan, kt_err *err)
 		                          .ref_uuid = service->ref_uuid,
 		                          .value = service->value,
 		                          .config = service->config};
-		if (kt_state_put_known(env->state, &known, err) < 0) {
+		if (kt_state_put_known(env->state, &known, err) < 0 ||
+		    (known.ref_uuid != NULL &&
+		     kt_state_reserve_values(env->state, known.ref_uuid, err) < 0)) {
 			return -1;
 		}
 	}

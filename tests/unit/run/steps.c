@@ -117,6 +117,25 @@ static void placeholders(void **state)
 	assert_string_equal(reg.config->env_vars.items[0].value, "0:172.16.0.6");
 }
 
+/* A process that died between registration and start leaves nothing behind. */
+static void recovery(void **state)
+{
+	harness *h = *state;
+	KT_AUTO_ARENA kt_arena arena = KT_ARENA_INIT;
+	kt_reg half = {.name = "half", .uuid = REF_B, .ip = "172.16.0.9", .hostname = "half"};
+	kt_reg reg = {0};
+
+	harness_add_service(h, "db", 5432);
+	harness_run(h, true);
+	kt_run_env_service(h->env, "db", &arena, &reg, NULL);
+	kt_state_put_service(kt_run_env_state(h->env), &half, NULL);
+	kt_state_set_status(kt_run_env_state(h->env), reg.uuid, KT_REG_REGISTERED, NULL);
+	harness_restart(h);
+	assert_int_equal(kt_run_env_service(h->env, "half", &arena, &reg, NULL), -1);
+	assert_int_equal(kt_run_env_service(h->env, "db", &arena, &reg, NULL), 0);
+	assert_int_equal(reg.status, KT_REG_STARTED);
+}
+
 static void start_fails(void **state)
 {
 	harness *h = *state;
@@ -137,6 +156,17 @@ static void start_fails(void **state)
 	assert_int_equal(kt_run_env_service(h->env, "db", &arena, &reg, NULL), -1);
 	/* The enclave stays usable. */
 	harness_run(h, true);
+}
+
+static void refused_field(void **state)
+{
+	harness *h = *state;
+	kt_plan_pair moved[] = {{"/a", "/b"}};
+
+	harness_add_service(h, "db", 0)->u.add_service.config.files_to_be_moved =
+	        (kt_plan_pairs){moved, 1};
+	harness_run(h, false);
+	harness_expect(h, "Caused by: 'files_to_be_moved' of service 'db' is not supported yet\n");
 }
 
 static void add_services(void **state)
@@ -421,8 +451,10 @@ int main(void)
 	        TEST(add_service),
 	        TEST(update_service),
 	        TEST(placeholders),
+	        TEST(recovery),
 	        TEST(start_fails),
 	        TEST(add_services),
+	        TEST(refused_field),
 	        TEST(batch_rolls_back),
 	        TEST(remove_stop_start),
 	        TEST(no_ops),
