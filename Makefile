@@ -29,10 +29,13 @@ check-long:
 bench:
 	@tests/bench/run
 
+bench-starlark:
+	@tests/bench/starlark/run
+
 install: all
 	@$(MESON) install -C $(BUILD) --no-rebuild
 
 clean:
 	rm -rf $(BUILD) $(ASAN)
 
-.PHONY: all asan quickstart check check-long bench install clean
+.PHONY: all asan quickstart check check-long bench bench-starlark install clean
