@@ -243,8 +243,7 @@ static void test_dial_and_listen(void **state)
 	fx_call_ok(fx, &msg, &reply);
 	assert_int_equal(reply.fd_count, 1);
 	listener = reply.fds[0];
-	snprintf(port, sizeof(port), "%d",
-		 (int)kt_sup_get_num(&reply.fields, KT_SUP_F_PORT, 0));
+	snprintf(port, sizeof(port), "%d", (int)kt_sup_get_num(&reply.fields, KT_SUP_F_PORT, 0));
 	close(listener); /* nobody listens now: but the port was inside */
 	reply.fds[0] = -1;
 	fx_reply_deinit(&reply);
@@ -384,10 +383,10 @@ static void test_twenty_services(void **state)
 	print_message("20 services: %.1f ms in all\n", (double)(kt_now() - start) / 1e6);
 	qsort(took, 20, sizeof(took[0]), compare);
 	print_message("launch (request to exec): median %.2f ms, slowest %.2f ms\n",
-		      (double)took[10] / 1e6, (double)took[19] / 1e6);
+	              (double)took[10] / 1e6, (double)took[19] / 1e6);
 	kb = fx_private_kb(fx->pid);
 	print_message("supervisor with 20 services: %ld kB private; an init: %ld kB\n", kb,
-		      fx_private_kb((pid_t)service_number(fx, "n3", KT_SUP_F_PID, 0)));
+	              fx_private_kb((pid_t)service_number(fx, "n3", KT_SUP_F_PID, 0)));
 	assert_true(kb <= 2048);
 	start = kt_now();
 	for (unsigned i = 0; i < 20; i++) {
@@ -423,10 +422,10 @@ static bool is_dead(pid_t pid)
 static void assert_nothing_left(fixture *fx, pid_t service_pid)
 {
 	static const char *const groups[] = {
-		"/sys/fs/cgroup/kurtosis/" FX_ENCLAVE,
-		"/sys/fs/cgroup/unified/kurtosis/" FX_ENCLAVE,
-		"/sys/fs/cgroup/memory/kurtosis/" FX_ENCLAVE,
-		"/sys/fs/cgroup/cpu/kurtosis/" FX_ENCLAVE,
+	        "/sys/fs/cgroup/kurtosis/" FX_ENCLAVE,
+	        "/sys/fs/cgroup/unified/kurtosis/" FX_ENCLAVE,
+	        "/sys/fs/cgroup/memory/kurtosis/" FX_ENCLAVE,
+	        "/sys/fs/cgroup/cpu/kurtosis/" FX_ENCLAVE,
 	};
 	char *upper = kt_path_join(fx->tmp, "upper");
 	DIR *dir = opendir(upper);
@@ -507,17 +506,17 @@ static void test_destroy_offline(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_exec),
-		cmocka_unit_test(test_exec_failures),
-		cmocka_unit_test(test_exec_terminal),
-		cmocka_unit_test(test_stop_and_start),
-		cmocka_unit_test(test_orphans_are_reaped),
-		cmocka_unit_test(test_dial_and_listen),
-		cmocka_unit_test(test_stats),
-		cmocka_unit_test(test_supervisor_lost_and_found),
-		cmocka_unit_test(test_twenty_services),
-		cmocka_unit_test(test_destroy_by_request),
-		cmocka_unit_test(test_destroy_offline),
+	        cmocka_unit_test(test_exec),
+	        cmocka_unit_test(test_exec_failures),
+	        cmocka_unit_test(test_exec_terminal),
+	        cmocka_unit_test(test_stop_and_start),
+	        cmocka_unit_test(test_orphans_are_reaped),
+	        cmocka_unit_test(test_dial_and_listen),
+	        cmocka_unit_test(test_stats),
+	        cmocka_unit_test(test_supervisor_lost_and_found),
+	        cmocka_unit_test(test_twenty_services),
+	        cmocka_unit_test(test_destroy_by_request),
+	        cmocka_unit_test(test_destroy_offline),
 	};
 
 	return cmocka_run_group_tests_name("supervisor/life", tests, fx_setup, fx_teardown);
