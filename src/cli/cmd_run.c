@@ -68,7 +68,6 @@ static int read_args(kt_cli *cli, run_request *request, kt_err *err)
 	}
 	request->args = kt_package_args_json(text, strlen(text), err);
 	if (request->args == NULL) {
-		KT_WRAP(err, "Error validating args, because it is not a valid JSON or YAML.");
 		return from_file ? KT_WRAP(err, "attempted to validate 'args-file' but failed")
 				 : KT_WRAP(err, "An error occurred validating arg 'args'");
 	}

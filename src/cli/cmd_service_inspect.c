@@ -192,13 +192,14 @@ static void yaml_scalar(kt_buf *out, const json_t *value)
 		return;
 	}
 	const char *text = json_string_value(value);
-	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_/";
-	static const char more[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_/"
-				   "0123456789.-:@=+";
+	static const char first[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_/";
+	static const char rest[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_/"
+				   "0123456789.-:@=+;,()$ ";
 	static const char *const words[] = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"};
 	size_t len = strlen(text);
-	bool safe = len > 0 && strchr(plain, text[0]) != NULL && strspn(text, more) == len &&
-		    text[len - 1] != ':';
+	size_t dash = text[0] == '-' ? 1 : 0;
+	bool safe = len > dash && strchr(first, text[dash]) != NULL && strspn(text, rest) == len &&
+		    strstr(text, ": ") == NULL && text[len - 1] != ':' && text[len - 1] != ' ';
 	for (size_t i = 0; i < KT_ARRAY_LEN(words); i++) {
 		safe = safe && strcasecmp(text, words[i]) != 0;
 	}
