@@ -53,6 +53,8 @@ kt_sup_net *kt_sup_net_new(kt_sup_loop *loop, const char *dir, kt_err *err)
 		return NULL;
 	}
 	raise_descriptor_limit();
+	KT_AUTO_ERR kt_err ignored = KT_ERR_INIT; /* a read-only /proc/sys costs a courtesy only */
+	(void)kt_sup_outbound_route(&ignored);
 	return self;
 }
 

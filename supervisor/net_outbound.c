@@ -227,12 +227,17 @@ static int send_rules(const char *interface, kt_err *err)
 	return read_answer(fd, last, err);
 }
 
-int kt_sup_outbound_enable(const char *interface, kt_err *err)
+int kt_sup_outbound_route(kt_err *err)
 {
 	static const char switch_path[] = "/proc/sys/net/ipv4/ip_forward";
 	KT_AUTO_FD int fd = open(switch_path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0 || write(fd, "1", 1) != 1) {
 		return KT_FAIL_ERRNO(err, "cannot switch on '%s'", switch_path);
 	}
-	return send_rules(interface, err);
+	return 0;
+}
+
+int kt_sup_outbound_enable(const char *interface, kt_err *err)
+{
+	return kt_sup_outbound_route(err) < 0 ? -1 : send_rules(interface, err);
 }

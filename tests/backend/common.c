@@ -220,8 +220,8 @@ static void release_frees_the_name(void **state)
 	assert_int_equal(wait_exit(w, info.uuid), 0);
 	must(OPS(w)->service_release(B(w), w->enclave, info.uuid, &err), &err);
 	must(OPS(w)->service_release(B(w), w->enclave, info.uuid, &err), &err);
-	must_fail(OPS(w)->service_inspect(B(w), w->enclave, info.uuid, &w->arena, &info, &err), &err,
-		  KT_ERR_NOT_FOUND);
+	must_fail(OPS(w)->service_inspect(B(w), w->enclave, info.uuid, &w->arena, &info, &err),
+		  &err, KT_ERR_NOT_FOUND);
 	assert_string_equal(logs(w, info.uuid, 0), "kept\n");
 	kt_service_info next = start_shell(w, "one", "sleep 1000");
 	assert_string_equal(next.private_ip, "172.16.0.5");

@@ -19,7 +19,7 @@ static const char *const applets[] = {
 	"sh",     "cat",   "echo",  "ls",     "id",      "pwd",      "env",  "sleep",
 	"httpd",  "nc",    "wget",  "true",   "false",   "nslookup", "kill", "printf",
 	"chmod",  "mkdir", "touch", "stty",   "tty",     "hostname", "ps",   "dd",
-	"mount",  "seq",   "rm",    "ln",     "ping",    "ip",       "head", "tail",
+	"mount",  "seq",  "wc",   "rm",    "ln",     "ping",    "ip",       "head", "tail",
 	"test", "awk",   "grep",  "netstat"};
 
 typedef struct text_file {

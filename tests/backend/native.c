@@ -85,10 +85,10 @@ static void enclaves_are_apart(void **state)
 	memcpy(w->enclave, other, sizeof(w->enclave));
 	kt_service_info lonely = start_shell(w, "lonely", "sleep 1000");
 	assert_string_equal(lonely.private_ip, first.private_ip); /* each has its own .5 */
-	run_shell(w, lonely.uuid, 1, "nc -w 2 172.16.0.5 8080 </dev/null");
+	run_shell(w, lonely.uuid, 1, "wget -q -O - http://172.16.0.5:8080/");
 	run_shell(w, lonely.uuid, 1, "nslookup web");
 	char script[128];
-	snprintf(script, sizeof(script), "nc -w 2 172.16.0.1 %u </dev/null",
+	snprintf(script, sizeof(script), "wget -q -O - http://172.16.0.1:%u/",
 		 (unsigned)first.ports[0].public_number);
 	run_shell(w, lonely.uuid, 1, script);
 	memcpy(w->enclave, main_enclave, sizeof(w->enclave));
@@ -407,7 +407,7 @@ static void sealed(void **state)
 {
 	world *w = *state;
 	kt_service_info info = start_shell(w, "one", "sleep 1000");
-	run_shell(w, info.uuid, 1, "nc -w 2 198.51.100.1 80 </dev/null");
+	run_shell(w, info.uuid, 1, "wget -q -O - http://198.51.100.1/");
 	run_shell(w, info.uuid, 1, "nslookup example.org");
 }
 

@@ -409,6 +409,8 @@ int main(int argc, char **argv)
 	if (the_world.native) {
 		rc += _cmocka_run_group_tests("native", native_cases, native_cases_len,
 					      NULL, NULL);
+		rc += _cmocka_run_group_tests("outbound", outbound_cases, outbound_cases_len, NULL,
+					      NULL);
 	}
 	if (world_close(&the_world) < 0) {
 		rc++;

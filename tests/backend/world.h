@@ -72,5 +72,7 @@ extern const struct CMUnitTest common_cases[];
 extern const size_t common_cases_len;
 extern const struct CMUnitTest native_cases[];
 extern const size_t native_cases_len;
+extern const struct CMUnitTest outbound_cases[];
+extern const size_t outbound_cases_len;
 
 #endif
