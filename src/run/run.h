@@ -75,7 +75,7 @@ int kt_run_plan(kt_run_env *env, const kt_plan *plan, const kt_run_options *opti
 int kt_run_interpret(kt_run_env *env, const kt_plan_request *request, const kt_run_options *options,
                      kt_plan *plan, kt_err *err);
 
-/* The facts of the enclave as they are now, in the arena. */
+/* The facts of the enclave as they are now, in the arena; without its free resources. */
 int kt_run_env_facts(kt_run_env *env, const kt_run_options *options, kt_arena *arena,
                      kt_plan_facts *ret, kt_err *err);
 

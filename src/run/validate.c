@@ -92,26 +92,54 @@ static int artifact_facts(kt_run_env *env, kt_arena *arena, kt_plan_facts *ret, 
 int kt_run_env_facts(kt_run_env *env, const kt_run_options *options, kt_arena *arena,
                      kt_plan_facts *ret, kt_err *err)
 {
-	kt_resources resources = {0};
-
 	*ret = (kt_plan_facts){
 	        .cluster_type = env->backend->ops->cluster_type,
 	        .privileged_allowed = options->privileged_allowed,
 	        .enclave_uuid = env->enclave_uuid,
 	};
-	if (service_facts(env, arena, ret, err) < 0 || artifact_facts(env, arena, ret, err) < 0) {
-		return -1;
+	return service_facts(env, arena, ret, err) < 0 ? -1 : artifact_facts(env, arena, ret, err);
+}
+
+static bool wants_resources(const kt_plan_config *config)
+{
+	return config->min_cpu_millis != 0 || config->min_memory_mb != 0;
+}
+
+/* Measuring what is free takes the backend a while: only plans that ask for amounts need it. */
+static bool needs_resources(const kt_plan *plan)
+{
+	for (size_t i = 0; i < plan->n_instrs; i++) {
+		const kt_instr *instr = plan->instrs[i];
+		if (instr->kind == KT_INSTR_ADD_SERVICE &&
+		    wants_resources(&instr->u.add_service.config)) {
+			return true;
+		}
+		for (size_t j = 0;
+		     instr->kind == KT_INSTR_ADD_SERVICES && j < instr->u.add_services.len; j++) {
+			if (wants_resources(&instr->u.add_services.items[j].config)) {
+				return true;
+			}
+		}
 	}
-	if (options->no_resource_check) {
+	return false;
+}
+
+/* Adds what the backend has to give. */
+static int resource_facts(kt_run_ctx *run, kt_plan_facts *facts, kt_err *err)
+{
+	kt_backend *backend = run->env->backend;
+	kt_resources resources = {0};
+
+	if (run->options->no_resource_check || !needs_resources(run->plan)) {
 		return 0;
 	}
-	if (env->backend->ops->resources(env->backend, &resources, err) < 0) {
+	if (backend->ops->resources(backend, &resources, err) < 0) {
 		return KT_WRAP(err, "Couldn't create validator environment as we ran into errors "
 		                    "fetching information about available cpu & memory");
 	}
-	ret->resources_known = resources.complete;
-	ret->free_cpu_millis = resources.cpu_millis_free;
-	ret->free_memory_mb = resources.memory_mb_free;
+	facts->resources_known = resources.complete;
+	facts->free_cpu_millis = resources.cpu_millis_free;
+	facts->free_memory_mb = resources.memory_mb_free;
 	return 0;
 }
 
@@ -149,7 +177,8 @@ int kt_run_validate(kt_run_ctx *run, kt_err *err)
 	kt_plan_facts facts = {0};
 
 	kt_line_progress(run, "validation", VALIDATING, 0, 0);
-	if (kt_run_env_facts(run->env, run->options, &arena, &facts, &facts_error) < 0) {
+	if (kt_run_env_facts(run->env, run->options, &arena, &facts, &facts_error) < 0 ||
+	    resource_facts(run, &facts, &facts_error) < 0) {
 		emit_error_line(run, &facts_error);
 		return 1;
 	}

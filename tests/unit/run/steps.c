@@ -158,6 +158,24 @@ static void start_fails(void **state)
 	harness_run(h, true);
 }
 
+/* What is free counts only when a service asks for amounts, and when checks are on. */
+static void resources(void **state)
+{
+	harness *h = *state;
+	kt_resources free = {.cpu_millis_free = 100, .memory_mb_free = 10, .complete = true};
+
+	kt_fake_script_resources(h->backend, &free);
+	kt_instr *instr = harness_add_service(h, "db", 0);
+	harness_run(h, true);
+	instr->u.add_service.config.min_memory_mb = 64;
+	harness_run(h, false);
+	harness_expect(h, "service 'db' requires '64' megabytes of memory but based on our "
+	                  "calculation we will only have '10' megabytes available at the time we "
+	                  "start the service");
+	h->options.no_resource_check = true;
+	harness_run(h, true);
+}
+
 static void refused_field(void **state)
 {
 	harness *h = *state;
@@ -455,6 +473,7 @@ int main(void)
 	        TEST(start_fails),
 	        TEST(add_services),
 	        TEST(refused_field),
+	        TEST(resources),
 	        TEST(batch_rolls_back),
 	        TEST(remove_stop_start),
 	        TEST(no_ops),
