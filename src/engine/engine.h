@@ -24,11 +24,24 @@
 #ifndef KT_ENGINE_ENGINE_H
 #define KT_ENGINE_ENGINE_H
 
-#include "base/base.h"
+#include "backend/backend.h"
+
+/* What the program's main file knows and this module does not. All borrowed. */
+typedef struct kt_engine_deps {
+	kt_backend *(*open_backend)(const char *name, kt_err *err); /* "native" */
+	const char *root;    /* state: engine.db, enclaves/UUID/logs/SERVICE.log, images/ */
+	const char *runtime; /* engine.pid, engine.log */
+	/*
+	 * The process that keeps an enclave's services, for backends that have one: a descriptor
+	 * that becomes readable when it ends, and starting it anew. NULL = there is none.
+	 */
+	int (*keeper_fd)(kt_backend *backend, const char *enclave, int *ret_fd, kt_err *err);
+	int (*keeper_revive)(kt_backend *backend, const char *enclave, kt_err *err);
+} kt_engine_deps;
 
 /* argv[0] is "engine". Blocks until the service ends; the result is an exit status. */
-int kt_engine_main(int argc, char **argv);
+int kt_engine_main(int argc, char **argv, const kt_engine_deps *deps);
 /* argv[0] is "image". */
-int kt_engine_image_main(int argc, char **argv);
+int kt_engine_image_main(int argc, char **argv, const kt_engine_deps *deps);
 
 #endif
