@@ -178,10 +178,11 @@ static int get_service_logs(kt_grpc_call *call, const ProtobufCMessage *request,
 		if (strlen(uuid) != 32) {
 			EngineApi__GetServiceLogsResponse answer =
 				ENGINE_API__GET_SERVICE_LOGS_RESPONSE__INIT;
-			EngineApi__GetServiceLogsResponse__NotFoundServiceUuidSetEntry missing =
-			        ENGINE_API__GET_SERVICE_LOGS_RESPONSE__NOT_FOUND_SERVICE_UUID_SET_ENTRY__INIT;
+			EngineApi__GetServiceLogsResponse__NotFoundServiceUuidSetEntry missing;
 			EngineApi__GetServiceLogsResponse__NotFoundServiceUuidSetEntry *list =
 			        &missing;
+			engine_api__get_service_logs_response__not_found_service_uuid_set_entry__init(
+				&missing);
 			missing.key = TEXT(uuid);
 			missing.value = true;
 			answer.not_found_service_uuid_set = &list;
