@@ -66,7 +66,7 @@ static int get_engine_info(kt_grpc_call *call, const ProtobufCMessage *request, 
 }
 
 static int get_enclaves(kt_grpc_call *call, const ProtobufCMessage *request, void *host,
-                        kt_err *err)
+			kt_err *err)
 {
 	(void)request;
 	enclave_message m[3];
@@ -125,7 +125,7 @@ static int create_enclave(kt_grpc_call *call, const ProtobufCMessage *request, v
 }
 
 static int answer_empty(kt_grpc_call *call, const ProtobufCMessage *request, void *host,
-                        kt_err *err)
+			kt_err *err)
 {
 	(void)request;
 	(void)host;
@@ -167,6 +167,9 @@ static int send_log_line(kt_grpc_call *call, const char *uuid, const char *text,
 	return kt_grpc_send(call, &answer.base, err);
 }
 
+#define missing_entry_init                                                                         \
+	engine_api__get_service_logs_response__not_found_service_uuid_set_entry__init
+
 static int get_service_logs(kt_grpc_call *call, const ProtobufCMessage *request, void *host,
 			    kt_err *err)
 {
@@ -180,9 +183,8 @@ static int get_service_logs(kt_grpc_call *call, const ProtobufCMessage *request,
 				ENGINE_API__GET_SERVICE_LOGS_RESPONSE__INIT;
 			EngineApi__GetServiceLogsResponse__NotFoundServiceUuidSetEntry missing;
 			EngineApi__GetServiceLogsResponse__NotFoundServiceUuidSetEntry *list =
-			        &missing;
-			engine_api__get_service_logs_response__not_found_service_uuid_set_entry__init(
-				&missing);
+				&missing;
+			missing_entry_init(&missing);
 			missing.key = TEXT(uuid);
 			missing.value = true;
 			answer.not_found_service_uuid_set = &list;
@@ -231,7 +233,7 @@ static port_message make_port(uint32_t number, const char *app)
 }
 
 static int get_services(kt_grpc_call *call, const ProtobufCMessage *request, void *host,
-                        kt_err *err)
+			kt_err *err)
 {
 	(void)request;
 	(void)host;
@@ -249,7 +251,7 @@ static int get_services(kt_grpc_call *call, const ProtobufCMessage *request, voi
 	ApiContainerApi__ServiceInfo__MaybePublicPortsEntry public_entries[2];
 	ApiContainerApi__ServiceInfo__MaybePublicPortsEntry *public_list[2];
 	ApiContainerApi__Container__EnvVarsEntry tier =
-	        API_CONTAINER_API__CONTAINER__ENV_VARS_ENTRY__INIT;
+		API_CONTAINER_API__CONTAINER__ENV_VARS_ENTRY__INIT;
 	ApiContainerApi__Container__EnvVarsEntry *env = &tier;
 	tier.key = TEXT("TIER");
 	tier.value = TEXT("front & <back>");
@@ -268,7 +270,7 @@ static int get_services(kt_grpc_call *call, const ProtobufCMessage *request, voi
 	ApiContainerApi__GetServicesResponse__ServiceInfoEntry entries[3];
 	ApiContainerApi__GetServicesResponse__ServiceInfoEntry *list[3];
 	ApiContainerApi__GetServicesResponse answer =
-	        API_CONTAINER_API__GET_SERVICES_RESPONSE__INIT;
+		API_CONTAINER_API__GET_SERVICES_RESPONSE__INIT;
 	for (size_t i = 0; i < 3; i++) {
 		api_container_api__service_info__init(&services[i]);
 		api_container_api__container__init(&containers[i]);
@@ -367,13 +369,13 @@ static int inspect_artifact(kt_grpc_call *call, const ProtobufCMessage *request,
 }
 
 static int exec_command(kt_grpc_call *call, const ProtobufCMessage *request, void *host,
-                        kt_err *err)
+			kt_err *err)
 {
 	(void)host;
 	const ApiContainerApi__ExecCommandArgs *args =
-	        (const ApiContainerApi__ExecCommandArgs *)request;
+		(const ApiContainerApi__ExecCommandArgs *)request;
 	ApiContainerApi__ExecCommandResponse answer =
-	        API_CONTAINER_API__EXEC_COMMAND_RESPONSE__INIT;
+		API_CONTAINER_API__EXEC_COMMAND_RESPONSE__INIT;
 	const char *command = args->command_args[args->n_command_args - 1];
 	char text[200];
 	snprintf(text, sizeof(text), "%s %s: %s", args->command_args[0], args->command_args[1], command);
@@ -460,7 +462,7 @@ static int send_instruction(kt_grpc_call *call, const char *text, kt_err *err)
 {
 	run_line line;
 	ApiContainerApi__StarlarkInstruction instruction =
-	        API_CONTAINER_API__STARLARK_INSTRUCTION__INIT;
+		API_CONTAINER_API__STARLARK_INSTRUCTION__INIT;
 	ApiContainerApi__StarlarkInstructionPosition position =
 		API_CONTAINER_API__STARLARK_INSTRUCTION_POSITION__INIT;
 	ApiContainerApi__StarlarkInstructionArg args[2];
@@ -529,9 +531,9 @@ static int send_error(kt_grpc_call *call, int kind, const char *text, kt_err *er
 	ApiContainerApi__StarlarkInterpretationError one =
 		API_CONTAINER_API__STARLARK_INTERPRETATION_ERROR__INIT;
 	ApiContainerApi__StarlarkValidationError two =
-	        API_CONTAINER_API__STARLARK_VALIDATION_ERROR__INIT;
+		API_CONTAINER_API__STARLARK_VALIDATION_ERROR__INIT;
 	ApiContainerApi__StarlarkExecutionError three =
-	        API_CONTAINER_API__STARLARK_EXECUTION_ERROR__INIT;
+		API_CONTAINER_API__STARLARK_EXECUTION_ERROR__INIT;
 	api_container_api__starlark_run_response_line__init(&line);
 	api_container_api__starlark_error__init(&error);
 	one.error_message = two.error_message = three.error_message = TEXT(text);
@@ -559,7 +561,7 @@ static int send_finished(kt_grpc_call *call, bool success, const char *output, k
 	event.is_run_successful = success;
 	event.total_execution_duration = &duration;
 	KT_OPT_SET(ApiContainerApi__StarlarkRunFinishedEvent, &event, serialized_output,
-	           TEXT(output));
+		   TEXT(output));
 	line.run_response_line_case = LINE(RUN_FINISHED_EVENT);
 	line.run_finished_event = &event;
 	return kt_grpc_send(call, &line.base, err);
@@ -642,7 +644,7 @@ static int connect_services(kt_grpc_call *call, const ProtobufCMessage *request,
 	(void)request;
 	(void)host;
 	ApiContainerApi__ConnectServicesResponse answer =
-	        API_CONTAINER_API__CONNECT_SERVICES_RESPONSE__INIT;
+		API_CONTAINER_API__CONNECT_SERVICES_RESPONSE__INIT;
 	return kt_grpc_send(call, &answer.base, err);
 }
 
@@ -667,9 +669,9 @@ int main(void)
 	kt_grpc_server *server = kt_grpc_server_new(&(kt_grpc_config){.name = "golden"}, &err);
 	if (server == NULL ||
 	    kt_grpc_server_add(server, kt_engine_rpcs, engine_handlers, KT_ENGINE_RPC_COUNT, &s,
-	                       &err) < 0 ||
+			       &err) < 0 ||
 	    kt_grpc_server_add(server, kt_apic_rpcs, apic_handlers, KT_APIC_RPC_COUNT, &s, &err) <
-	            0) {
+		    0) {
 		return 1;
 	}
 	s.port = kt_grpc_server_port(server);
