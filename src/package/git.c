@@ -74,25 +74,22 @@ static int build_env(const kt_package_cache *cache, kt_strvec *env, kt_err *err)
 	return token ? add_token(env, cache->auth_token, err) : 0;
 }
 
-/* The last line that says something, without "fatal: ". */
-static char *last_words(const kt_buf *text)
+/* The line that says why: git's first "fatal: …" or "error: …", else its first line. */
+static char *git_reason(const kt_buf *text)
 {
-	const char *start = kt_buf_str(text);
-	size_t len = text->len;
-	while (len > 0 && (start[len - 1] == '\n' || start[len - 1] == ' ')) {
-		len--;
+	static const char *const marks[] = {"fatal: ", "error: ", ""};
+	const char *all = kt_buf_str(text);
+	for (size_t i = 0; i < KT_ARRAY_LEN(marks); i++) {
+		for (const char *line = all; *line != '\0'; line += strspn(line, "\n")) {
+			size_t len = strcspn(line, "\n");
+			size_t mark = strlen(marks[i]);
+			if (len > mark && strncmp(line, marks[i], mark) == 0) {
+				return kt_strndup(line + mark, len - mark);
+			}
+			line += len;
+		}
 	}
-	size_t from = len;
-	while (from > 0 && start[from - 1] != '\n') {
-		from--;
-	}
-	const char *line = start + from;
-	size_t line_len = len - from;
-	if (line_len > 7 && strncmp(line, "fatal: ", 7) == 0) {
-		line += 7;
-		line_len -= 7;
-	}
-	return kt_strndup(line, line_len);
+	return kt_strdup("no message");
 }
 
 int kt_git(const kt_package_cache *cache, const char *dir, const char *const *args, kt_buf *ret_out,
@@ -129,9 +126,9 @@ int kt_git(const kt_package_cache *cache, const char *dir, const char *const *ar
 		return -1;
 	}
 	if (result.exit_code != 0) {
-		KT_AUTO_FREE char *words = last_words(&result.err);
+		KT_AUTO_FREE char *words = git_reason(&result.err);
 		return KT_FAIL(err, UNAVAILABLE, "git %s failed (exit code %d): %s", args[0],
-			       result.exit_code, kt_str_or(words, "no message"));
+			       result.exit_code, kt_str_or(words, ""));
 	}
 	if (ret_out != NULL) {
 		kt_buf_add(ret_out, result.out.data, result.out.len);

@@ -549,6 +549,7 @@ static kt_token scan_token(kt_scanner *self)
 
 static kt_token next_token(kt_scanner *self)
 {
+	bool fresh_line = self->line_start;
 	kt_token tok;
 
 	if (self->line_start) {
@@ -572,6 +573,9 @@ static kt_token next_token(kt_scanner *self)
 	}
 	tok = scan_token(self);
 	if (tok == KT_TOK_EOF && self->outdents > 0) {
+		if (!fresh_line) {
+			return KT_TOK_NEWLINE; /* the last line has none of its own */
+		}
 		self->outdents--;
 		return KT_TOK_OUTDENT;
 	}

@@ -6,7 +6,8 @@
  *
  * Options: function=NAME, cluster=TYPE, privileged=1, service=NAME:PORT,PORT (exists in the
  * enclave), artifact=NAME (the same), cpu=MILLIS and memory=MB (free on the host), env=JSON,
- * yaml=1 (plan YAML instead of the records), obeyed=1 (the edges that execution keeps).
+ * cache=DIR (package cache; without one nothing is fetched), yaml=1 (plan YAML instead of the
+ * records), obeyed=1 (the edges that execution keeps).
  * Ids of runtime values are numbered in order of appearance, made-up names are masked.
  */
 #include "plan/graph.h"
@@ -30,6 +31,7 @@ typedef struct options {
 	const char *function;
 	const char *path;
 	const char *args;
+	const char *cache;
 	bool yaml, obeyed;
 } options;
 
@@ -77,6 +79,8 @@ static bool read_option(options *o, char *arg)
 	} else if (kt_str_eq(arg, "memory")) {
 		o->facts.resources_known = true;
 		o->facts.free_memory_mb = strtoull(value, NULL, 10);
+	} else if (kt_str_eq(arg, "cache")) {
+		o->cache = value;
 	} else if (kt_str_eq(arg, "yaml")) {
 		o->yaml = true;
 	} else if (kt_str_eq(arg, "obeyed")) {
@@ -248,7 +252,7 @@ static int interpret(options *o)
 	KT_AUTO_BUF kt_buf script = KT_BUF_INIT;
 	kt_plan_request request = {
 		.main_function = o->function, .args_json = o->args, .facts = &o->facts};
-	kt_content_spec spec = {0};
+	kt_content_spec spec = {.cache_dir = o->cache};
 	if (kt_fs_is_dir(o->path)) {
 		spec.root_dir = o->path;
 	} else if (kt_fs_read(o->path, 1 << 20, &script, &err) == 0) {

@@ -134,6 +134,25 @@ static void test_made_up_names(void **state)
 	kt_plan_free(plan);
 }
 
+/* The last line of a file may lack its newline, also inside a block. */
+static void test_no_final_newline(void **state)
+{
+	(void)state;
+	static const char *const scripts[] = {
+		"def run(plan):\n    plan.print('x')",
+		"def run(plan):\n  if True:\n    plan.print('x'\n    )",
+		"def run(plan):\n    plan.print('x') # c",
+		"def run(plan):\n    plan.print('x')\n  ",
+		"def run(plan): plan.print('x')",
+	};
+	for (size_t i = 0; i < KT_ARRAY_LEN(scripts); i++) {
+		kt_plan *plan = interpret(scripts[i], NULL, NULL);
+		assert_non_null(plan);
+		assert_int_equal(plan->n_instrs, 1);
+		kt_plan_free(plan);
+	}
+}
+
 static int no_template(void *ctx, const char *text, kt_err *err)
 {
 	(void)ctx;
@@ -230,7 +249,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_service_config), cmocka_unit_test(test_values_between_runs),
 		cmocka_unit_test(test_override),       cmocka_unit_test(test_made_up_names),
-		cmocka_unit_test(test_template_check), cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_template_check), cmocka_unit_test(test_no_final_newline),
+		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_out_of_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
