@@ -208,6 +208,7 @@ static void test_post(void **state)
 
 	KT_AUTO_ERR kt_err err = KT_ERR_INIT;
 	headers[0].value = "a\r\nX-Smuggled: 1";
+	kt_http_response_deinit(&r);
 	assert_int_equal(kt_http_do(client, &request, &r, &err), -1);
 	assert_int_equal(err.code, KT_ERR_INVALID);
 }
