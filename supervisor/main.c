@@ -217,6 +217,7 @@ static void close_all(kt_supervisor *self)
 	kt_sup_filter_deinit(&self->filter);
 }
 
+/* open_all may have failed half-way: then the process ends and the kernel cleans up. */
 static int serve(kt_supervisor *self, int ready_fd, kt_err *err)
 {
 	int status;
@@ -244,6 +245,7 @@ static int serve(kt_supervisor *self, int ready_fd, kt_err *err)
 	kt_sup_loop_deinit(&self->loop);
 	kt_buf_deinit(&self->request);
 	kt_buf_deinit(&self->reply);
+	kt_buf_deinit(&self->scratch->out);
 	kt_free(self->scratch);
 	return status;
 }
