@@ -73,7 +73,8 @@ static void greet(int server)
 /* Answers every question with SERVER_IP. */
 static void resolve(int server)
 {
-	static const uint8_t record[] = {0xc0, 0x0c, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 198, 51, 100, 1};
+	static const uint8_t record[] = {0xc0, 0x0c, 0, 1, 0,   1,  0,   0,
+					 0,    60,   0, 4, 198, 51, 100, 1};
 	uint8_t packet[600];
 	struct sockaddr_in from = {0};
 	socklen_t len = sizeof(from);
