@@ -1,6 +1,8 @@
 /* Numbers as text and back. */
 #include "base/num.h"
 
+#include "base/alloc.h"
+
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
@@ -249,7 +251,7 @@ static bool is_digit(char c, bool hex)
 
 /* Digits and underscores from *at; digits go to out. How many, or -1 on a stray underscore. */
 static int take_digits(const char *text, size_t len, size_t *at, bool hex, bool prefixed,
-		       kt_buf *out)
+		       char **out)
 {
 	int count = 0;
 	bool after_digit = prefixed;
@@ -262,7 +264,7 @@ static int take_digits(const char *text, size_t len, size_t *at, bool hex, bool 
 			}
 			after_digit = false;
 		} else if (is_digit(c, hex)) {
-			kt_buf_addc(out, c);
+			*(*out)++ = c;
 			after_digit = true;
 			count++;
 		} else {
@@ -291,53 +293,62 @@ static bool special_value(const char *text, size_t len, double *ret)
 	return false;
 }
 
-/* Checks the grammar and copies the number without underscores. */
-static bool normalise(const char *text, size_t len, kt_buf *out)
+/* Checks the grammar and copies the number without underscores; out has room for len + 1. */
+static bool normalise(const char *text, size_t len, char *out)
 {
 	size_t at = 0;
 
 	if (at < len && (text[at] == '+' || text[at] == '-')) {
-		kt_buf_addc(out, text[at++]);
+		*out++ = text[at++];
 	}
 	bool hex = len - at >= 2 && text[at] == '0' && (text[at + 1] | 0x20) == 'x';
 	if (hex) {
-		kt_buf_adds(out, "0x");
-		at += 2;
+		*out++ = text[at++];
+		*out++ = text[at++];
 	}
-	int whole = take_digits(text, len, &at, hex, hex, out);
+	int whole = take_digits(text, len, &at, hex, hex, &out);
 	int fraction = 0;
 	if (whole >= 0 && at < len && text[at] == '.') {
-		kt_buf_addc(out, '.');
-		at++;
-		fraction = take_digits(text, len, &at, hex, false, out);
+		*out++ = text[at++];
+		fraction = take_digits(text, len, &at, hex, false, &out);
 	}
 	if (whole < 0 || fraction < 0 || whole + fraction == 0) {
 		return false;
 	}
 	if (at < len && (text[at] | 0x20) == (hex ? 'p' : 'e')) {
-		kt_buf_addc(out, text[at++]);
+		*out++ = text[at++];
 		if (at < len && (text[at] == '+' || text[at] == '-')) {
-			kt_buf_addc(out, text[at++]);
+			*out++ = text[at++];
 		}
-		if (take_digits(text, len, &at, false, false, out) <= 0) {
+		if (take_digits(text, len, &at, false, false, &out) <= 0) {
 			return false;
 		}
 	} else if (hex) {
 		return false;
 	}
+	*out = '\0';
 	return at == len;
 }
 
 kt_num_result kt_num_parse_float(const char *text, size_t len, double *ret)
 {
-	KT_AUTO_BUF kt_buf plain = KT_BUF_INIT;
+	char short_copy[256];
+	KT_AUTO_FREE char *long_copy = NULL;
+	char *plain = short_copy;
 
 	if (special_value(text, len, ret)) {
 		return KT_NUM_OK;
 	}
-	if (!normalise(text, len, &plain) || plain.failed) {
+	if (len >= sizeof(short_copy)) {
+		long_copy = kt_malloc(len + 1);
+		if (long_copy == NULL) {
+			return KT_NUM_NOMEM;
+		}
+		plain = long_copy;
+	}
+	if (!normalise(text, len, plain)) {
 		return KT_NUM_SYNTAX;
 	}
-	*ret = strtod(kt_buf_str(&plain), NULL);
+	*ret = strtod(plain, NULL);
 	return isinf(*ret) ? KT_NUM_RANGE : KT_NUM_OK;
 }

@@ -36,6 +36,7 @@ typedef enum kt_num_result {
 	KT_NUM_OK,
 	KT_NUM_SYNTAX,
 	KT_NUM_RANGE, /* too large; *ret is an infinity */
+	KT_NUM_NOMEM, /* only for texts of 256 bytes and more */
 } kt_num_result;
 
 /*

@@ -213,6 +213,8 @@ static kt_val float_of_text(kt_sthread *t, const kt_str *s)
 		return kt_float_new(t, d);
 	case KT_NUM_RANGE:
 		return kt_star_raise(t, "floating-point number too large");
+	case KT_NUM_NOMEM:
+		return kt_star_raise_nomem(t);
 	case KT_NUM_SYNTAX:
 		break;
 	}

@@ -34,7 +34,7 @@ static int bound(kt_sthread *t, const char *who, const char *which, kt_val v, si
 	}
 	if (!kt_int_get(v, &i) || i < INT32_MIN || i > INT32_MAX) {
 		KT_AUTO_BUF kt_buf shown = KT_BUF_INIT;
-		if (kt_int_text(t, v, 10, &shown) < 0) {
+		if (kt_int_text(t, v, 10, &shown) < 0 || !kt_message_ready(t, &shown)) {
 			return -1;
 		}
 		return kt_star_fail(t, "%s: invalid %s index: %s out of range", who, which,

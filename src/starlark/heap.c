@@ -31,14 +31,14 @@ static void *alloc_slow(kt_sthread *t, size_t size)
 	size_t want;
 	char *data;
 
-	if (size > CHUNK_MAX / 4) {
+	want = star->chunk_size < CHUNK_MIN ? CHUNK_MIN : star->chunk_size;
+	if (size > want / 4) { /* one of its own; the current chunk stays in use */
 		data = chunk_new(star, size);
 		if (data == NULL) {
 			kt_star_raise_nomem(t);
 		}
 		return data;
 	}
-	want = star->chunk_size < CHUNK_MIN ? CHUNK_MIN : star->chunk_size;
 	data = chunk_new(star, want);
 	if (data == NULL) {
 		kt_star_raise_nomem(t);

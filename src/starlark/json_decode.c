@@ -28,6 +28,9 @@ static kt_val fail_char(decoder *d, const char *before, char c, const char *afte
 	kt_buf_adds(&message, before);
 	kt_json_quote_char(&message, (unsigned char)c);
 	kt_buf_adds(&message, after);
+	if (!kt_message_ready(d->t, &message)) {
+		return KT_NULL;
+	}
 	return fail(d, kt_buf_str(&message));
 }
 
@@ -209,10 +212,14 @@ static kt_val decode_number(decoder *d)
 	}
 	if (real) {
 		double value;
-		if (kt_num_parse_float(literal.data, literal.len, &value) != KT_NUM_OK) {
+		switch (kt_num_parse_float(literal.data, literal.len, &value)) {
+		case KT_NUM_OK:
+			return kt_float_new(d->t, value);
+		case KT_NUM_NOMEM:
+			return kt_star_raise_nomem(d->t);
+		default:
 			return bad_number(d, literal);
 		}
-		return kt_float_new(d->t, value);
 	}
 	return kt_int_parse(d->t, digits.data, digits.len, 10, negative);
 }

@@ -340,7 +340,7 @@ kt_val kt_json_encode(kt_sthread *t, const kt_args *a)
 
 	if (encode_value(&e, a->v[0]) == 0) {
 		result = kt_str_from_buf(t, &e.out);
-	} else if (!e.raised) {
+	} else if (!e.raised && kt_message_ready(t, &e.problem)) {
 		kt_star_raise(t, "%s: %s", a->row->name, kt_buf_str(&e.problem));
 	}
 	kt_buf_deinit(&e.out);

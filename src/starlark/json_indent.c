@@ -25,6 +25,9 @@ static int fail_at(indenter *in, char c, const char *where)
 	kt_json_quote_char(&message, (unsigned char)c);
 	kt_buf_addc(&message, ' ');
 	kt_buf_adds(&message, where);
+	if (!kt_message_ready(in->t, &message)) {
+		return -1;
+	}
 	return kt_star_fail(in->t, "json.indent: %s", kt_buf_str(&message));
 }
 

@@ -236,8 +236,12 @@ static kt_token scan_prefixed_int(kt_scanner *self, int base, const char *msg)
 static kt_token float_token(kt_scanner *self, const char *begin)
 {
 	double d;
+	kt_num_result result = kt_num_parse_float(begin, (size_t)(self->at - begin), &d);
 
-	if (kt_num_parse_float(begin, (size_t)(self->at - begin), &d) != KT_NUM_OK) {
+	if (result == KT_NUM_NOMEM) {
+		kt_star_raise_nomem(self->t);
+	}
+	if (result != KT_NUM_OK) {
 		return number_error(self, "invalid float literal");
 	}
 	self->value = kt_float_new(self->t, d);

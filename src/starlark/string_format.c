@@ -158,6 +158,9 @@ static int add_field(formatter *f, kt_text field)
 	}
 	KT_AUTO_BUF kt_buf quoted = KT_BUF_INIT;
 	kt_quote(&quoted, conversion.data, conversion.len, false);
+	if (!kt_message_ready(f->t, &quoted)) {
+		return -1;
+	}
 	return kt_star_fail(f->t, "format: unknown conversion %s", kt_buf_str(&quoted));
 }
 
@@ -274,7 +277,7 @@ static int add_char(kt_sthread *t, kt_val v, kt_buf *out)
 			return 0;
 		}
 		KT_AUTO_BUF kt_buf shown = KT_BUF_INIT;
-		if (kt_int_text(t, v, 10, &shown) < 0) {
+		if (kt_int_text(t, v, 10, &shown) < 0 || !kt_message_ready(t, &shown)) {
 			return -1;
 		}
 		return kt_star_fail(t, "%%c format requires a valid Unicode code point, got %s",

@@ -17,6 +17,14 @@ kt_val kt_text_val(kt_sthread *t, kt_text text)
 	return kt_string_new(t, text.data, text.len);
 }
 
+bool kt_message_ready(kt_sthread *t, const kt_buf *message)
+{
+	if (message->failed) {
+		kt_star_raise_nomem(t);
+	}
+	return !message->failed;
+}
+
 kt_val kt_method_error(kt_sthread *t, const kt_args *a, const char *message)
 {
 	return kt_star_raise(t, "%s: %s", a->row->name, message);

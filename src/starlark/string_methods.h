@@ -8,6 +8,8 @@
 /* The text of a string or bytes value. Borrowed. */
 kt_text kt_text_of(kt_val v);
 kt_val kt_text_val(kt_sthread *t, kt_text text);
+/* True if the text of a message could be built; else NOMEM is raised. */
+bool kt_message_ready(kt_sthread *t, const kt_buf *message);
 /* Raises "METHOD: message". */
 kt_val kt_method_error(kt_sthread *t, const kt_args *a, const char *message);
 /*

@@ -166,7 +166,10 @@ static kt_val duration_attr(kt_sthread *t, kt_host *self, kt_val name)
 	}
 	KT_AUTO_BUF kt_buf quoted = KT_BUF_INIT;
 	kt_quote(&quoted, text.data, text.len, false);
-	return kt_star_raise(t, "unrecognized time.duration attribute %s", kt_buf_str(&quoted));
+	return !kt_message_ready(t, &quoted)
+		       ? KT_NULL
+		       : kt_star_raise(t, "unrecognized time.duration attribute %s",
+				       kt_buf_str(&quoted));
 }
 
 static int duration_attr_names(kt_sthread *t, kt_host *self,
@@ -471,8 +474,10 @@ static kt_val parse_duration(kt_sthread *t, const kt_args *a)
 				     kt_val_type_name(a->v[0]));
 	}
 	if (!kt_span_parse(kt_text_of(a->v[0]), &nanos, &problem)) {
-		return kt_star_raise(t, "parse_duration: for parameter 1: %s",
-				     kt_buf_str(&problem));
+		return !kt_message_ready(t, &problem)
+			       ? KT_NULL
+			       : kt_star_raise(t, "parse_duration: for parameter 1: %s",
+					       kt_buf_str(&problem));
 	}
 	return duration_new(t, nanos);
 }

@@ -49,7 +49,8 @@ static int fail(reader *r, kt_text element, kt_text value)
 	kt_time_quote(&message, value);
 	kt_buf_adds(&message, " as ");
 	kt_time_quote(&message, element);
-	return kt_star_fail(r->t, "%s", kt_buf_str(&message));
+	return kt_message_ready(r->t, &message) ? kt_star_fail(r->t, "%s", kt_buf_str(&message))
+						: -1;
 }
 
 /* parsing time "X": WHAT… */
@@ -62,7 +63,8 @@ static int fail_text(reader *r, const char *what, const char *after)
 	kt_buf_adds(&message, ": ");
 	kt_buf_adds(&message, what);
 	kt_buf_adds(&message, after);
-	return kt_star_fail(r->t, "%s", kt_buf_str(&message));
+	return kt_message_ready(r->t, &message) ? kt_star_fail(r->t, "%s", kt_buf_str(&message))
+						: -1;
 }
 
 static bool digit_at(kt_text text, size_t at)
@@ -467,6 +469,9 @@ static int read_all(reader *r)
 	if (r->rest.len > 0) {
 		KT_AUTO_BUF kt_buf extra = KT_BUF_INIT;
 		kt_time_quote(&extra, r->rest);
+		if (!kt_message_ready(r->t, &extra)) {
+			return -1;
+		}
 		return fail_text(r, "extra text: ", kt_buf_str(&extra));
 	}
 	return 0;
