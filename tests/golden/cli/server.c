@@ -1,6 +1,6 @@
 /*
  * An engine and an API container with fixed answers, in one server on loopback. It prints its
- * port and ends when stdin does. What a run "does" follows from words in its script:
+ * port and ends when stdin does; called as kurtosisd is, it plays that program's roles. What a run "does" follows from words in its script:
  *
  *   print-only, with-result, bad-syntax, bad-plan, bad-run, slow-names (several ports)
  */
@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -662,20 +663,88 @@ static const kt_grpc_handler apic_handlers[KT_APIC_RPC_COUNT] = {
 	[KT_APIC_CONNECT_SERVICES] = connect_services,
 };
 
-int main(void)
+static kt_grpc_server *start(state *s, uint16_t port, kt_err *err)
+{
+	kt_grpc_server *server =
+		kt_grpc_server_new(&(kt_grpc_config){.name = "golden", .port = port}, err);
+	if (server == NULL) {
+		return NULL;
+	}
+	s->port = kt_grpc_server_port(server);
+	if (kt_grpc_server_add(server, kt_engine_rpcs, engine_handlers, KT_ENGINE_RPC_COUNT, s,
+			       err) < 0 ||
+	    kt_grpc_server_add(server, kt_apic_rpcs, apic_handlers, KT_APIC_RPC_COUNT, s, err) <
+		    0 ||
+	    kt_grpc_server_start(server, err) < 0) {
+		kt_grpc_server_free(server);
+		return NULL;
+	}
+	return server;
+}
+
+/* As `kurtosisd engine --port N --ready-fd N --log-level LEVEL …`; ended by SIGTERM. */
+static int engine_main(char **argv)
 {
 	KT_AUTO_ERR kt_err err = KT_ERR_INIT;
 	state s = {.lock = PTHREAD_MUTEX_INITIALIZER};
-	kt_grpc_server *server = kt_grpc_server_new(&(kt_grpc_config){.name = "golden"}, &err);
-	if (server == NULL ||
-	    kt_grpc_server_add(server, kt_engine_rpcs, engine_handlers, KT_ENGINE_RPC_COUNT, &s,
-			       &err) < 0 ||
-	    kt_grpc_server_add(server, kt_apic_rpcs, apic_handlers, KT_APIC_RPC_COUNT, &s, &err) <
-		    0) {
+	FILE *ready = fdopen(atoi(argv[5]), "w");
+	char path[4096];
+	sigset_t wanted;
+	int got;
+	if (strcmp(argv[7], "mute") == 0) {
 		return 1;
 	}
-	s.port = kt_grpc_server_port(server);
-	if (kt_grpc_server_start(server, &err) < 0) {
+	if (strcmp(argv[7], "broken") == 0) {
+		fprintf(ready, "ERROR the level is broken\n");
+		return 1;
+	}
+	sigemptyset(&wanted);
+	sigaddset(&wanted, SIGTERM);
+	pthread_sigmask(SIG_BLOCK, &wanted, NULL);
+	kt_grpc_server *server = start(&s, (uint16_t)atoi(argv[3]), &err);
+	if (server == NULL) {
+		fprintf(ready, "ERROR %s\n", kt_err_message(&err, 0));
+		return 1;
+	}
+	snprintf(path, sizeof(path), "%s/engine.pid", getenv("KURTOSIS_RUNTIME_DIR"));
+	FILE *pid = fopen(path, "w");
+	fprintf(pid, "%d\n", (int)getpid());
+	fclose(pid);
+	fprintf(ready, "READY %u\n", s.port);
+	fclose(ready);
+	sigwait(&wanted, &got);
+	kt_grpc_server_free(server);
+	kt_buf_deinit(&s.upload);
+	return 0;
+}
+
+/* As `kurtosisd image …`. */
+static int image_main(int argc, char **argv)
+{
+	if (strcmp(argv[2], "ls") == 0) {
+		printf("docker.io/library/postgres:15\tsha256:0123456789abcdef\t157286400\t"
+		       "2025-03-14T09:26:53Z\n");
+	} else if (strcmp(argv[argc - 1], "nowhere/nothing") == 0) {
+		fprintf(stderr, "the image nowhere/nothing\nthe registry does not know it\n");
+		return 1;
+	} else {
+		printf("progress 1 2 downloading\n%s\n", argv[argc - 1]);
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	KT_AUTO_ERR kt_err err = KT_ERR_INIT;
+	state s = {.lock = PTHREAD_MUTEX_INITIALIZER};
+	if (argc > 7 && strcmp(argv[1], "engine") == 0) {
+		return engine_main(argv);
+	}
+	if (argc > 2 && strcmp(argv[1], "image") == 0) {
+		return image_main(argc, argv);
+	}
+	kt_grpc_server *server = start(&s, 0, &err);
+	if (server == NULL) {
 		return 1;
 	}
 	printf("%u\n", s.port);
