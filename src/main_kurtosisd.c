@@ -27,7 +27,12 @@ static int run_role(int argc, char **argv, const kt_paths *paths)
 {
 	const kt_apic_deps apic = {open_backend, paths->root};
 	const kt_engine_deps engine = {
-		.open_backend = open_backend, .root = paths->root, .runtime = paths->runtime};
+		.open_backend = open_backend,
+		.root = paths->root,
+		.runtime = paths->runtime,
+		.keeper_fd = kt_native_keeper_fd,
+		.keeper_revive = kt_native_keeper_revive,
+	};
 	const char *role = argc > 1 ? argv[1] : "";
 	if (kt_str_eq(role, "engine")) {
 		return kt_engine_main(argc - 1, argv + 1, &engine);

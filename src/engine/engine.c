@@ -228,7 +228,10 @@ static int watch_keeper(kt_engine *self, const char *uuid, kt_err *err)
 	if (self->deps->keeper_fd == NULL) {
 		return 0;
 	}
-	if (self->deps->keeper_fd(self->backend, uuid, &fd, err) < 0) {
+	/* It may have died while no engine ran. */
+	if (self->deps->keeper_fd(self->backend, uuid, &fd, NULL) < 0 &&
+	    (self->deps->keeper_revive(self->backend, uuid, err) < 0 ||
+	     self->deps->keeper_fd(self->backend, uuid, &fd, err) < 0)) {
 		return -1;
 	}
 	KT_LOCK(&self->lock);
