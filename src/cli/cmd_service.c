@@ -211,9 +211,14 @@ int kt_cmd_service_shell(kt_cli *cli, kt_err *err)
 	if (program == NULL) {
 		return -1;
 	}
+	static const char shell[] =
+		"if command -v bash >/dev/null 2>&1; then "
+		"echo 'Found bash on container; creating bash shell...'; exec bash; "
+		"else echo 'No bash found on container; dropping down to sh shell...'; exec sh; fi";
+	const char *const argv[] = {program, "exec-tty", "--enclave-uuid", enclave, "--service",
+				    service, "--",	 "sh",		   "-c",    shell,
+				    NULL};
 	kt_out_flush();
-	char *argv[] = {program, (char *)(uintptr_t)"exec-tty", (char *)(uintptr_t)"--enclave-uuid",
-			enclave, (char *)(uintptr_t)"--service", service, NULL};
-	execv(program, argv);
+	execv(program, (char *const *)(uintptr_t)argv);
 	return KT_FAIL_ERRNO(err, "%s cannot be started", program);
 }

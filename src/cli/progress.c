@@ -41,10 +41,11 @@ static void draw(kt_progress *self)
 	uint32_t filled = self->total == 0 ? 0 : self->done * BAR_CELLS / self->total;
 	erase(self);
 	printf("\033[33m%s\033[0m   ", frames[self->frame % KT_ARRAY_LEN(frames)]);
+	fputs("\033[32m", stdout);
 	for (uint32_t i = 0; i < BAR_CELLS; i++) {
-		printf("\033[%dm█\033[0m", i < filled ? 32 : 37);
+		fputs(i == filled ? "\033[37m█" : "█", stdout);
 	}
-	printf(" %s", kt_buf_str(&self->texts));
+	printf("\033[0m %s", kt_buf_str(&self->texts));
 	self->lines = 1;
 	for (const char *p = kt_buf_str(&self->texts); *p != '\0'; p++) {
 		self->lines += *p == '\n';
