@@ -46,8 +46,8 @@ static kt_val builtin_dir(kt_sthread *t, const kt_args *a)
 	return names;
 }
 
-/* The arguments as print and fail show them, between separators. */
-static int join(kt_sthread *t, const kt_args *a, kt_buf *out)
+/* The arguments as print and fail show them (bytes only by print), between separators. */
+static int join(kt_sthread *t, const kt_args *a, bool raw_bytes, kt_buf *out)
 {
 	static const kt_param params[] = {{"sep", KT_ARG_STRING, true, false}};
 	kt_args named = {.kw = a->kw, .nkw = a->nkw};
@@ -62,7 +62,8 @@ static int join(kt_sthread *t, const kt_args *a, kt_buf *out)
 		} else if (i > 0) {
 			kt_buf_add(out, kt_as_str(sep)->data, kt_as_str(sep)->len);
 		}
-		if (kt_val_str(t, a->pos[i], out) < 0) {
+		bool raw = raw_bytes || !kt_is(a->pos[i], KT_KIND_BYTES);
+		if ((raw ? kt_val_str : kt_val_repr)(t, a->pos[i], out) < 0) {
 			return -1;
 		}
 	}
@@ -78,7 +79,7 @@ static kt_val builtin_fail(kt_sthread *t, const kt_args *a)
 	KT_AUTO_BUF kt_buf msg = KT_BUF_INIT;
 
 	kt_buf_adds(&msg, "fail: ");
-	if (join(t, a, &msg) < 0) {
+	if (join(t, a, false, &msg) < 0) {
 		return KT_NULL;
 	}
 	return kt_error_set(t, KT_STAR_EVAL, kt_buf_str(&msg), msg.len);
@@ -89,7 +90,7 @@ static kt_val builtin_print(kt_sthread *t, const kt_args *a)
 	KT_AUTO_BUF kt_buf text = KT_BUF_INIT;
 	const kt_star_options *opt = &t->star->opt;
 
-	if (join(t, a, &text) < 0) {
+	if (join(t, a, true, &text) < 0) {
 		return KT_NULL;
 	}
 	if (opt->print != NULL) {

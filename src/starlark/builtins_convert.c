@@ -97,6 +97,14 @@ kt_val kt_builtin_chr(kt_sthread *t, const kt_args *a)
 	if (kt_exactly_one(t, a, "1") < 0) {
 		return KT_NULL;
 	}
+	if (kt_is_anyint(a->pos[0]) &&
+	    (!kt_int_get(a->pos[0], &rune) || rune > INT32_MAX || rune < INT32_MIN)) {
+		KT_AUTO_BUF kt_buf text = KT_BUF_INIT;
+
+		return kt_int_text(t, a->pos[0], 10, &text) < 0
+			       ? KT_NULL
+			       : kt_star_raise(t, "chr: %s out of range", kt_buf_str(&text));
+	}
 	if (kt_int_arg(t, a->pos[0], &rune) < 0) {
 		return KT_NAMED(t, a);
 	}
@@ -306,12 +314,9 @@ static kt_val int_of_text(kt_sthread *t, const kt_args *a)
 	kt_val v;
 
 	if (a->v[1] != KT_NULL) {
-		if (!kt_is_anyint(a->v[1])) {
+		if (!kt_int_get(a->v[1], &base) || base > INT32_MAX || base < INT32_MIN) {
 			return kt_star_raise(t, "int: for base, got %s, want int",
 					     kt_val_type_name(a->v[1]));
-		}
-		if (kt_int_arg(t, a->v[1], &base) < 0) {
-			return KT_NAMED(t, a);
 		}
 		if (base != 0 && (base < 2 || base > 36)) {
 			return kt_star_raise(t, "int: base must be an integer >= 2 && <= 36");

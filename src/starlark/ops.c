@@ -8,7 +8,7 @@
 #define MAX_SHIFT 512
 
 static const char *const op_texts[16] = {"+", "-", "*", "/", "//", "%",  "&",
-				       "|", "^", "<<", ">>", "in", "not in"};
+				       "|", "^", "<<", ">>", "in", "in"};
 
 static kt_val unknown(kt_sthread *t, kt_binop op, kt_val a, kt_val b)
 {
@@ -247,6 +247,9 @@ static kt_val repeat(kt_sthread *t, kt_val seq, kt_val count)
 	size_t len = kt_val_len(seq);
 	kt_str *s;
 
+	if (kt_is(seq, KT_KIND_TUPLE) && len == 0) {
+		return seq;
+	}
 	if (!kt_is_int(count) || kt_small(count) > INT32_MAX || kt_small(count) < INT32_MIN) {
 		KT_AUTO_BUF kt_buf text = KT_BUF_INIT;
 
@@ -378,10 +381,7 @@ static kt_val table_op(kt_sthread *t, kt_binop op, kt_val a, kt_val b)
 	case KT_OP_AND:
 		rc = put_all(t, v, a, b, true);
 		break;
-	case KT_OP_SUB:
-		rc = put_all(t, v, a, b, false);
-		break;
-	case KT_OP_XOR:
+	case KT_OP_XOR: /* there is no difference: set - set */
 		rc = put_all(t, v, a, b, false);
 		rc = rc < 0 ? rc : put_all(t, v, b, a, false);
 		break;
@@ -425,7 +425,7 @@ static int in_bytes(kt_sthread *t, kt_val a, kt_val b, bool *ret)
 		KT_AUTO_BUF kt_buf text = KT_BUF_INIT;
 
 		kt_int_text(t, a, 10, &text);
-		return kt_star_fail(t, "int in bytes: %s out of range", kt_buf_str(&text));
+		return kt_star_fail(t, "int in bytes: %s out of range (want value in unsigned 8-bit range)", kt_buf_str(&text));
 	}
 	*ret = memchr(s->data, (int)byte, s->len) != NULL;
 	return 0;
@@ -466,10 +466,10 @@ static int contains(kt_sthread *t, kt_val a, kt_val b, bool *ret)
 	case KT_KIND_DICT:
 	case KT_KIND_SET:
 		if (kt_dict_get(t, b, a, &found) < 0) {
-			if (t->err.kind != KT_STAR_EVAL) {
+			if (t->err.kind != KT_STAR_EVAL || kt_is(b, KT_KIND_SET)) {
 				return -1;
 			}
-			kt_sthread_clear_error(t); /* what cannot be hashed is in no table */
+			kt_sthread_clear_error(t); /* what cannot be hashed is in no dict */
 		}
 		*ret = found != KT_NULL;
 		break;
