@@ -183,7 +183,7 @@ int native_enclave_destroy(kt_backend *base, const char *enclave, kt_err *err)
 				   enclave);
 		}
 		kt_sup_clients_drop(self->clients, path);
-		native_supervisors_reap(self);
+		native_children_reap(self);
 	}
 	return remove_dirs(self, enclave, err);
 }

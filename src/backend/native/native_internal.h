@@ -11,6 +11,12 @@
 #include "base/json.h"
 #include "image/image.h"
 
+/* A program started by this process: an enclave's supervisor or its pasta. */
+typedef struct native_child {
+	pid_t pid;
+	bool pasta;
+} native_child;
+
 typedef struct native_backend {
 	kt_backend base;
 	kt_paths paths;
@@ -18,7 +24,7 @@ typedef struct native_backend {
 	kt_image_store *images;
 	kt_sup_clients *clients;
 	pthread_mutex_t lock;
-	KT_VEC(pid_t) children; /* supervisors started by this process; under lock */
+	KT_VEC(native_child) children; /* under lock */
 	bool outbound_warned;   /* under lock */
 } native_backend;
 
@@ -80,14 +86,16 @@ int native_lock(const native_backend *self, const char *enclave, int *ret_fd, kt
 int native_call(native_backend *self, const char *enclave, kt_sup_call *call, kt_err *err);
 /* Starts it if it does not run. A freshly started one gets its upstream and ports again. */
 int native_supervisor_start(native_backend *self, const char *enclave, kt_err *err);
-/* Collects the supervisors of ours that have exited. */
-void native_supervisors_reap(native_backend *self);
+/* Collects the children that have exited; says once when a pasta has failed. */
+void native_children_reap(native_backend *self);
 
 /* ---- the way out (outbound.c) ----------------------------------------------------------- */
 
 /* Starts it; says once what is missing and goes on without. */
 void native_outbound_start(native_backend *self, const char *enclave);
 void native_outbound_stop(native_backend *self, const char *enclave);
+/* A warning about the way out; only the first one of this process is shown. */
+void native_outbound_warn(native_backend *self, const char *why);
 
 /* ---- published ports (publish.c) ----------------------------------------------------- */
 

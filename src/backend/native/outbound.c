@@ -57,12 +57,12 @@ void native_outbound_stop(native_backend *self, const char *enclave)
 	}
 }
 
-static void warn_once(native_backend *self, const char *text)
+void native_outbound_warn(native_backend *self, const char *why)
 {
 	KT_LOCK(&self->lock);
 	if (!self->outbound_warned) {
 		self->outbound_warned = true;
-		KT_WARN(PART, "%s", text);
+		KT_WARN(PART, "services cannot reach networks outside of their enclave: %s", why);
 	}
 }
 
@@ -84,7 +84,8 @@ static int spawn_pasta(native_backend *self, char *const argv[], const char *log
 	posix_spawnattr_destroy(&attributes);
 	if (rc == 0) {
 		KT_LOCK(&self->lock);
-		(void)kt_vec_push(&self->children, *ret_pid);
+		native_child child = {*ret_pid, true};
+		(void)kt_vec_push(&self->children, child);
 	}
 	return rc;
 }
@@ -145,19 +146,17 @@ void native_outbound_start(native_backend *self, const char *enclave)
 	}
 	int rc = start_pasta(self, enclave);
 	if (rc == ENOENT) {
-		warn_once(self, "services cannot reach networks outside of their enclave: the "
-				"program 'pasta' is missing; install the Debian package 'passt'");
+		native_outbound_warn(self, "the program 'pasta' is missing; install the Debian "
+					   "package 'passt'");
 		return;
 	}
 	if (rc != 0) {
-		warn_once(self, "services cannot reach networks outside of their enclave: 'pasta' "
-				"could not be started");
+		native_outbound_warn(self, "'pasta' could not be started");
 		return;
 	}
 	kt_sup_call_begin(&call, (kt_sup_type)KT_NET_OUTBOUND);
 	if (native_call(self, enclave, &call, &failure) < 0) {
-		warn_once(self, "services cannot reach networks outside of their enclave: this "
-				"kernel's nf_tables refuses address translation");
+		native_outbound_warn(self, "this kernel's nf_tables refuses address translation");
 		kt_log_err(KT_LOG_DEBUG, PART, &failure, "outbound network of %s", enclave);
 	}
 }

@@ -448,6 +448,7 @@ int native_service_start(kt_backend *base, const char *enclave, const kt_service
 		kt_err_move(err, &failure);
 		return -1;
 	}
+	native_children_reap(self);
 	if (check_spec(spec, err) < 0 ||
 	    (before.has_container && remove_container(self, enclave, spec->uuid, err) < 0)) {
 		return -1;

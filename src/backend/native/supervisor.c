@@ -33,17 +33,27 @@ static char *socket_path(const native_backend *self, const char *enclave)
 
 /* ---- spawning ---------------------------------------------------------------------- */
 
-void native_supervisors_reap(native_backend *self)
+void native_children_reap(native_backend *self)
 {
-	KT_LOCK(&self->lock);
-	size_t kept = 0;
-	for (size_t i = 0; i < self->children.len; i++) {
-		pid_t pid = self->children.items[i];
-		if (waitpid(pid, NULL, WNOHANG) == 0) {
-			self->children.items[kept++] = pid;
+	bool failed = false;
+	{
+		KT_LOCK(&self->lock);
+		size_t kept = 0;
+		for (size_t i = 0; i < self->children.len; i++) {
+			native_child child = self->children.items[i];
+			int status = 0;
+			pid_t got = waitpid(child.pid, &status, WNOHANG);
+			if (got == 0) {
+				self->children.items[kept++] = child;
+			}
+			failed = failed || (got > 0 && child.pasta && status != 0);
 		}
+		self->children.len = kept;
 	}
-	self->children.len = kept;
+	if (failed) {
+		native_outbound_warn(self, "'pasta' failed; outbound.log beside the enclave's "
+					   "supervisor.log says why (no default route?)");
+	}
 }
 
 /* ready_fd becomes descriptor READY_FD of the child; nothing else is inherited. */
@@ -75,7 +85,8 @@ static int spawn(native_backend *self, char *const argv[], const char *log_path,
 		return kt_err_set_errno(err, rc, "cannot start '%s'", argv[0]);
 	}
 	KT_LOCK(&self->lock);
-	return kt_vec_push(&self->children, pid) < 0 ? kt_err_nomem(err) : 0;
+	native_child child = {pid, false};
+	return kt_vec_push(&self->children, child) < 0 ? kt_err_nomem(err) : 0;
 }
 
 /* The last lines of the supervisor's own log, for errors. */
@@ -250,7 +261,7 @@ int native_supervisor_start(native_backend *self, const char *enclave, kt_err *e
 	if (path == NULL) {
 		return kt_err_nomem(err);
 	}
-	native_supervisors_reap(self);
+	native_children_reap(self);
 	if (lock_start(self, enclave, &lock, err) < 0) {
 		return -1;
 	}
