@@ -431,16 +431,34 @@ static int missing_in_package(const kt_locator *locator, kt_err *err)
 		       path_in_repo(locator), locator->repo_path);
 }
 
-/* The path in the enclave's store; *ret stays NULL when the repository is not there at all. */
+/* Whether an uploaded package holds the place: a kurtosis.yml on the way up to the store. */
+static bool is_uploaded(const char *path, const char *store_dir)
+{
+	KT_AUTO_FREE char *dir = kt_path_dir(path);
+	while (dir != NULL && strlen(dir) > strlen(store_dir)) {
+		KT_AUTO_FREE char *file = kt_path_join(dir, KT_PACKAGE_FILE);
+		if (file != NULL && kt_fs_exists(file)) {
+			return true;
+		}
+		char *parent = kt_path_dir(dir);
+		kt_free(dir);
+		dir = parent;
+	}
+	return false;
+}
+
+/*
+ * The path in the enclave's store; *ret stays NULL when no uploaded package holds the place. A
+ * client may have sent one package of a repository: the others are still fetched.
+ */
 static int stored_file(const kt_content *self, const kt_locator *locator, char **ret, kt_err *err)
 {
 	if (self->store_dir == NULL) {
 		return 0;
 	}
 	KT_AUTO_FREE char *path = stored_path(self, locator, err);
-	KT_AUTO_FREE char *repo = kt_path_join(self->store_dir, locator->repo_path);
-	if (path == NULL || repo == NULL) {
-		return kt_err_nomem(err);
+	if (path == NULL) {
+		return -1;
 	}
 	if (kt_fs_exists(path)) {
 		if (check_inside(path, self->store_dir, locator->file_path, err) < 0) {
@@ -449,7 +467,7 @@ static int stored_file(const kt_content *self, const kt_locator *locator, char *
 		*ret = KT_STEAL(path);
 		return 0;
 	}
-	return kt_fs_is_dir(repo) ? missing_in_package(locator, err) : 0;
+	return is_uploaded(path, self->store_dir) ? missing_in_package(locator, err) : 0;
 }
 
 char *kt_content_path(kt_content *self, const char *text, kt_content_want want, kt_err *err)

@@ -127,6 +127,31 @@ static void test_replace(void **state)
 	close_root(&o);
 }
 
+/* One package of a repository was sent by the client; its neighbour comes from git. */
+static void test_store_beside_git(void **state)
+{
+	fixture *f = *state;
+	KT_AUTO_FREE char *store = kt_path_join(f->dir, "store");
+	put_file(store, "o/p/sent/kurtosis.yml", "name: github.com/o/p/sent\n");
+	put_file(store, "o/p/sent/main.star", "");
+	put_file(f->repo, "near/kurtosis.yml", "name: github.com/o/p/near\n");
+	put_file(f->repo, "near/x.txt", "near");
+	put_file(f->repo, "sent/only-in-git.txt", "old");
+	RUN_GIT(f->repo, "rm", "-q", "kurtosis.yml");
+	commit_all(f);
+	KT_AUTO_ERR kt_err err = KT_ERR_INIT;
+	kt_content_spec spec = {
+		.cache_dir = f->cache, .store_dir = store, .root_id = "github.com/o/p/sent"};
+	opened o = {NULL, kt_content_open(&spec, &err)};
+	assert_non_null(o.content);
+	const char *from = "github.com/o/p/sent/main.star";
+	check(&o, "github.com/o/p/near/x.txt", from, "near");
+	check(&o, "../near/x.txt", from, "near");
+	check(&o, "./only-in-git.txt", from,
+	      "!'/sent/only-in-git.txt' doesn't exist in the package 'o/p'");
+	close_root(&o);
+}
+
 /* Relative imports of a package that was imported at a version stay at that version. */
 static void test_one_version_per_run(void **state)
 {
@@ -180,6 +205,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		GIT_TEST(test_local_files), GIT_TEST(test_remote_files),
 		GIT_TEST(test_package_rules), GIT_TEST(test_replace),
+		GIT_TEST(test_store_beside_git),
 		GIT_TEST(test_one_version_per_run), GIT_TEST(test_scripts),
 		GIT_TEST(test_named_root),
 	};
