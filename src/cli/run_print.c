@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/str.h"
+#include "cli/pretty.h"
 #include "cli/progress.h"
 #include "cli/ui.h"
 
@@ -63,12 +64,21 @@ static void add_detailed(kt_buf *out, const instruction *i)
 	}
 }
 
-static void add_executable(kt_buf *out, const instruction *i)
+static void add_executable(kt_run_printer *self, kt_buf *out, const instruction *i)
 {
 	if (i->position != NULL) {
 		kt_buf_addf(out, "# from %s[%d:%d]\n", i->position->filename, i->position->line,
 			    i->position->column);
 	}
+	KT_AUTO_BUF kt_buf pretty = KT_BUF_INIT;
+	if (kt_pretty(i->executable_instruction, &pretty) && !pretty.failed) {
+		kt_buf_adds(out, kt_buf_str(&pretty));
+		return;
+	}
+	KT_CLI_WARNING(self->cli,
+		       "Unable to format instruction. Will print it with no indentation. Problematic "
+		       "instruction was: \n%s",
+		       i->executable_instruction);
 	kt_buf_adds(out, i->executable_instruction);
 }
 
@@ -89,7 +99,7 @@ static void print_instruction(kt_run_printer *self, const instruction *i)
 		add_detailed(&text, i);
 		break;
 	case KT_VERBOSITY_EXECUTABLE:
-		add_executable(&text, i);
+		add_executable(self, &text, i);
 		break;
 	case KT_VERBOSITY_DESCRIPTION:
 		kt_buf_adds(&text, i->description);
