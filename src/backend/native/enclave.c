@@ -45,7 +45,7 @@ static int lock_all(const native_backend *self, int *ret_fd, kt_err *err)
 /* The uuids of all directories below <base>/enclaves. */
 static int read_uuids(char *dir, kt_strvec *ret, kt_err *err)
 {
-	KT_AUTO_FREE char *owned = dir;
+	KT_UNUSED KT_AUTO_FREE char *owned = dir;
 	if (dir == NULL) {
 		return kt_err_nomem(err);
 	}
