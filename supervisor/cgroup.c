@@ -12,19 +12,19 @@
 #define CPU_PERIOD_US 100000
 
 static const char *const controller_names[KT_SUP_CG_COUNT] = {
-        [KT_SUP_CG_MEMORY] = "memory",
-        [KT_SUP_CG_CPU] = "cpu",
-        [KT_SUP_CG_PIDS] = "pids",
-        [KT_SUP_CG_CPUACCT] = "cpuacct",
+	[KT_SUP_CG_MEMORY] = "memory",
+	[KT_SUP_CG_CPU] = "cpu",
+	[KT_SUP_CG_PIDS] = "pids",
+	[KT_SUP_CG_CPUACCT] = "cpuacct",
 };
 
 /* "<mount>/kurtosis/<enclave>[/<service>[/<file>]]"; false when it does not fit. */
 static bool group_path(const kt_sup_cgroups *self, const char *mount, const char *service,
-                       const char *file, char ret[PATH_MAX])
+		       const char *file, char ret[PATH_MAX])
 {
 	int n = snprintf(ret, PATH_MAX, "%s/%s/%s%s%s%s%s", mount, TOP, self->enclave,
-	                 service ? "/" : "", service ? service : "", file ? "/" : "",
-	                 file ? file : "");
+			 service ? "/" : "", service ? service : "", file ? "/" : "",
+			 file ? file : "");
 
 	return n > 0 && n < PATH_MAX;
 }
@@ -46,7 +46,7 @@ static int write_path(const char *path, const char *text)
 }
 
 static int write_file(const kt_sup_cgroups *self, const char *mount, const char *service,
-                      const char *file, const char *text)
+		      const char *file, const char *text)
 {
 	char path[PATH_MAX];
 
@@ -58,7 +58,7 @@ static int write_file(const kt_sup_cgroups *self, const char *mount, const char 
 }
 
 static ssize_t read_file(const kt_sup_cgroups *self, const char *mount, const char *service,
-                         const char *file, char *buf, size_t size)
+			 const char *file, char *buf, size_t size)
 {
 	char path[PATH_MAX];
 	ssize_t n;
@@ -139,7 +139,7 @@ int kt_sup_cgroups_find(kt_sup_cgroups *self, const char *enclave, kt_err *err)
 }
 
 static int make_group(const kt_sup_cgroups *self, const char *mount, const char *service,
-                      kt_err *err)
+		      kt_err *err)
 {
 	char path[PATH_MAX];
 
@@ -152,7 +152,7 @@ static int make_group(const kt_sup_cgroups *self, const char *mount, const char 
 		return KT_FAIL_ERRNO(err, "cannot create the control group '%s'", path);
 	}
 	if (service && (!group_path(self, mount, service, NULL, path) ||
-	                (mkdir(path, 0755) < 0 && errno != EEXIST))) {
+			(mkdir(path, 0755) < 0 && errno != EEXIST))) {
 		return KT_FAIL_ERRNO(err, "cannot create the control group '%s'", path);
 	}
 	return 0;
@@ -190,7 +190,7 @@ int kt_sup_cgroups_make(kt_sup_cgroups *self, kt_err *err)
 }
 
 static int set_v2(const kt_sup_cgroups *self, const char *service, const char *file,
-                  const char *text, kt_err *err)
+		  const char *text, kt_err *err)
 {
 	if (write_file(self, self->v2, service, file, text) < 0) {
 		return KT_FAIL_ERRNO(err, "cannot set the limit %s to '%s'", file, text);
@@ -199,7 +199,7 @@ static int set_v2(const kt_sup_cgroups *self, const char *service, const char *f
 }
 
 static int limit_v2(const kt_sup_cgroups *self, const char *service, kt_sup_controller which,
-                    uint64_t value, kt_err *err)
+		    uint64_t value, kt_err *err)
 {
 	char text[64];
 
@@ -210,7 +210,7 @@ static int limit_v2(const kt_sup_cgroups *self, const char *service, kt_sup_cont
 		return set_v2(self, service, "memory.max", text, err);
 	case KT_SUP_CG_CPU:
 		snprintf(text, sizeof(text), "%llu %d",
-		         (unsigned long long)value * (CPU_PERIOD_US / 1000), CPU_PERIOD_US);
+			 (unsigned long long)value * (CPU_PERIOD_US / 1000), CPU_PERIOD_US);
 		return set_v2(self, service, "cpu.max", text, err);
 	default:
 		snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
@@ -219,12 +219,12 @@ static int limit_v2(const kt_sup_cgroups *self, const char *service, kt_sup_cont
 }
 
 static int limit_v1(const kt_sup_cgroups *self, const char *service, kt_sup_controller which,
-                    uint64_t value, kt_err *err)
+		    uint64_t value, kt_err *err)
 {
 	static const char *const files[KT_SUP_CG_COUNT] = {
-	        [KT_SUP_CG_MEMORY] = "memory.limit_in_bytes",
-	        [KT_SUP_CG_CPU] = "cpu.cfs_quota_us",
-	        [KT_SUP_CG_PIDS] = "pids.max",
+		[KT_SUP_CG_MEMORY] = "memory.limit_in_bytes",
+		[KT_SUP_CG_CPU] = "cpu.cfs_quota_us",
+		[KT_SUP_CG_PIDS] = "pids.max",
 	};
 	const char *mount = self->v1[which];
 	char text[64];
@@ -249,12 +249,12 @@ static int limit_v1(const kt_sup_cgroups *self, const char *service, kt_sup_cont
 }
 
 static int set_limits(const kt_sup_cgroups *self, const char *service, const kt_sup_limits *limits,
-                      bool *ret_v1, kt_err *err)
+		      bool *ret_v1, kt_err *err)
 {
 	const uint64_t values[KT_SUP_CG_COUNT] = {
-	        [KT_SUP_CG_MEMORY] = limits->memory_bytes,
-	        [KT_SUP_CG_CPU] = limits->cpu_millis,
-	        [KT_SUP_CG_PIDS] = limits->pids,
+		[KT_SUP_CG_MEMORY] = limits->memory_bytes,
+		[KT_SUP_CG_CPU] = limits->cpu_millis,
+		[KT_SUP_CG_PIDS] = limits->pids,
 	};
 
 	for (kt_sup_controller i = 0; i < KT_SUP_CG_COUNT; i++) {
@@ -272,11 +272,27 @@ static int set_limits(const kt_sup_cgroups *self, const char *service, const kt_
 			*ret_v1 = true;
 		} else {
 			return KT_FAIL(err, UNSUPPORTED,
-			               "this host offers no control group for a %s limit",
-			               controller_names[i]);
+				       "this host offers no control group for a %s limit",
+				       controller_names[i]);
 		}
 	}
 	return 0;
+}
+
+bool kt_sup_cgroups_limits_v1(const kt_sup_cgroups *self, const kt_sup_limits *limits)
+{
+	const uint64_t values[KT_SUP_CG_COUNT] = {
+		[KT_SUP_CG_MEMORY] = limits->memory_bytes,
+		[KT_SUP_CG_CPU] = limits->cpu_millis,
+		[KT_SUP_CG_PIDS] = limits->pids,
+	};
+
+	for (size_t i = 0; i < KT_SUP_CG_COUNT; i++) {
+		if (values[i] && !self->v2_has[i] && self->v1[i][0]) {
+			return true;
+		}
+	}
+	return false;
 }
 
 int kt_sup_cgroups_open(const kt_sup_cgroups *self, const char *service)
@@ -290,7 +306,7 @@ int kt_sup_cgroups_open(const kt_sup_cgroups *self, const char *service)
 }
 
 int kt_sup_cgroups_add(const kt_sup_cgroups *self, const char *service, const kt_sup_limits *limits,
-                       int *ret_fd, bool *ret_v1, kt_err *err)
+		       int *ret_fd, bool *ret_v1, kt_err *err)
 {
 	bool v1 = false;
 	int fd = -1;
@@ -325,7 +341,7 @@ int kt_sup_cgroups_enter_v1(const kt_sup_cgroups *self, const char *service, pid
 		}
 		if (write_file(self, self->v1[i], service, "cgroup.procs", text) < 0) {
 			return KT_FAIL_ERRNO(err, "cannot move process %d into '%s'", (int)pid,
-			                     path);
+					     path);
 		}
 	}
 	return 0;
@@ -464,7 +480,7 @@ void kt_sup_cgroups_usage(const kt_sup_cgroups *self, const char *service, kt_su
 	}
 	if (read_file(self, self->v2, service, "memory.current", text, sizeof(text)) > 0 ||
 	    read_file(self, self->v1[KT_SUP_CG_MEMORY], service, "memory.usage_in_bytes", text,
-	              sizeof(text)) > 0) {
+		      sizeof(text)) > 0) {
 		ret->memory_bytes = strtoll(text, NULL, 10);
 	}
 	if (read_file(self, self->v2, service, "cgroup.procs", text, sizeof(text)) >= 0) {
@@ -483,7 +499,7 @@ bool kt_sup_cgroups_oom(const kt_sup_cgroups *self, const char *service)
 		return find_number(text, "oom_kill") > 0;
 	}
 	if (read_file(self, self->v1[KT_SUP_CG_MEMORY], service, "memory.oom_control", text,
-	              sizeof(text)) > 0) {
+		      sizeof(text)) > 0) {
 		return find_number(text, "oom_kill") > 0;
 	}
 	return false;

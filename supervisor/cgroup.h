@@ -30,7 +30,7 @@ typedef enum kt_sup_controller {
 
 typedef struct kt_sup_cgroups {
 	char enclave[80];
-	char v2[KT_SUP_CG_PATH];                  /* mount point, "" = none */
+	char v2[KT_SUP_CG_PATH];		  /* mount point, "" = none */
 	char v1[KT_SUP_CG_COUNT][KT_SUP_CG_PATH]; /* mount points, "" = none */
 	bool v2_has[KT_SUP_CG_COUNT]; /* controllers usable below the v2 enclave group */
 } kt_sup_cgroups;
@@ -51,14 +51,16 @@ typedef struct kt_sup_usage {
 int kt_sup_cgroups_find(kt_sup_cgroups *self, const char *enclave, kt_err *err);
 /* Makes the enclave's v2 group, controllers enabled as far as the host lets. */
 int kt_sup_cgroups_make(kt_sup_cgroups *self, kt_err *err);
+/* Whether these limits need v1 groups, so that a process must be moved into them. */
+bool kt_sup_cgroups_limits_v1(const kt_sup_cgroups *self, const kt_sup_limits *limits);
 /*
  * Makes a service's group with limits. *ret_fd: the v2 group's descriptor for CLONE_INTO_CGROUP,
  * or -1 without v2. *ret_v1: whether the process must be moved by kt_sup_cgroups_enter_v1.
  */
 int kt_sup_cgroups_add(const kt_sup_cgroups *self, const char *service, const kt_sup_limits *limits,
-                       int *ret_fd, bool *ret_v1, kt_err *err);
+		       int *ret_fd, bool *ret_v1, kt_err *err);
 int kt_sup_cgroups_enter_v1(const kt_sup_cgroups *self, const char *service, pid_t pid,
-                            kt_err *err);
+			    kt_err *err);
 /* Opens the v2 group of an existing service, or -1. */
 int kt_sup_cgroups_open(const kt_sup_cgroups *self, const char *service);
 /* SIGKILL to every process of the service (NULL: of the enclave). False when v2 is not there. */

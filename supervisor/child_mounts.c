@@ -18,7 +18,7 @@
 static int beneath_root(int root, const char *path, uint64_t flags)
 {
 	struct open_how how = {.flags = flags | O_CLOEXEC,
-	                       .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
+			       .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
 
 	return (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
 }
@@ -46,7 +46,7 @@ static int make_last(int root, char *path, unsigned type)
 		status = mkdirat(parent, name, 0755) < 0 && errno != EEXIST ? -errno : 0;
 	} else {
 		fd = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-		            0644);
+			    0644);
 		status = fd < 0 && errno != EEXIST ? -errno : 0;
 		if (fd >= 0) {
 			close(fd);
@@ -147,7 +147,7 @@ static int make_filesystem(const char *type, const char *options, unsigned attri
 			*value++ = '\0';
 		}
 		if (*option && fsconfig(fs, value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, option,
-		                        value, 0) < 0) {
+					value, 0) < 0) {
 			goto done;
 		}
 	}
@@ -178,8 +178,8 @@ int kt_sup_child_stage(kt_sup_child *self, const kt_sup_step *step)
 {
 	(void)self;
 	return mount("tmpfs", step->a, "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=700,size=64k") < 0
-	               ? -errno
-	               : 0;
+		       ? -errno
+		       : 0;
 }
 
 /* a = path on the stage, b = slot, n = device number, m = mode with type. */
@@ -214,15 +214,15 @@ int kt_sup_child_overlay(kt_sup_child *self, const kt_sup_step *step)
 
 		if (fd < 0) {
 			snprintf(self->detail, sizeof(self->detail), "layer %s",
-			         self->spec->layers.items[i]);
+				 self->spec->layers.items[i]);
 			return -errno;
 		}
 		len += (size_t)snprintf(options + len, sizeof(options) - len, "%s/proc/self/fd/%d",
-		                        i ? ":" : "lowerdir=", fd);
+					i ? ":" : "lowerdir=", fd);
 	}
 	len += (size_t)snprintf(options + len, sizeof(options) - len,
-	                        ",upperdir=/proc/self/fd/%d/upper,workdir=/proc/self/fd/%d/work%s",
-	                        base, base, step->m ? ",volatile" : "");
+				",upperdir=/proc/self/fd/%d/upper,workdir=/proc/self/fd/%d/work%s",
+				base, base, step->m ? ",volatile" : "");
 	if (len >= sizeof(options)) {
 		return -E2BIG;
 	}
@@ -290,7 +290,7 @@ int kt_sup_child_attach(kt_sup_child *self, const kt_sup_step *step)
 		return -errno;
 	}
 	if (step->m && mount_setattr(source, "", AT_EMPTY_PATH | AT_RECURSIVE, &attributes,
-	                             sizeof(attributes)) < 0) {
+				     sizeof(attributes)) < 0) {
 		return -errno;
 	}
 	target = kt_sup_child_open(step->a, S_ISDIR(st.st_mode) ? S_IFDIR : S_IFREG);
@@ -299,6 +299,26 @@ int kt_sup_child_attach(kt_sup_child *self, const kt_sup_step *step)
 	}
 	self->slots[step->n] = -1;
 	return put_mount(source, target);
+}
+
+/* a = path, n = device number, m = mode with type. An existing node stays. */
+int kt_sup_child_node(kt_sup_child *self, const kt_sup_step *step)
+{
+	char parent[PATH_MAX];
+	size_t len = (size_t)(strrchr(step->a, '/') - step->a);
+	int fd;
+
+	(void)self;
+	snprintf(parent, sizeof(parent), "%.*s", (int)len, step->a);
+	fd = kt_sup_child_open(parent, S_IFDIR);
+	if (fd < 0) {
+		return fd;
+	}
+	close(fd);
+	if (mknod(step->a, (mode_t)step->m, (dev_t)step->n) < 0) {
+		return errno == EEXIST ? 0 : -errno;
+	}
+	return chmod(step->a, (mode_t)(step->m & 07777)) < 0 ? -errno : 0;
 }
 
 /* a = the link's path, b = what it points to. An existing entry stays. */
@@ -323,8 +343,8 @@ int kt_sup_child_mask(kt_sup_child *self, const kt_sup_step *step)
 		cover = -errno;
 	} else if (S_ISDIR(st.st_mode)) {
 		cover = make_filesystem("tmpfs", "size=0,nr_inodes=1,mode=555,ro",
-		                        MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
-		                                MOUNT_ATTR_NOEXEC);
+					MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+						MOUNT_ATTR_NOEXEC);
 	} else {
 		cover = open_tree(AT_FDCWD, "/dev/null", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 		cover = cover < 0 ? -errno : cover;
@@ -336,17 +356,25 @@ int kt_sup_child_mask(kt_sup_child *self, const kt_sup_step *step)
 	return put_mount(cover, target);
 }
 
-/* a = path. */
+/* a = path; n = 1: it is a mount of its own, changed as it is. */
 int kt_sup_child_read_only(kt_sup_child *self, const kt_sup_step *step)
 {
 	struct mount_attr attributes = {.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
-	                                            MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC};
+						    MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC};
 	int target = kt_sup_child_open(step->a, 0);
 	int tree;
 
 	(void)self;
 	if (target < 0) {
 		return target == -ENOENT || target == -ENOTDIR ? 0 : target;
+	}
+	if (step->n) {
+		int status =
+			mount_setattr(target, "", AT_EMPTY_PATH, &attributes, sizeof(attributes));
+
+		status = status < 0 ? -errno : 0;
+		close(target);
+		return status;
 	}
 	tree = open_tree(target, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	if (tree < 0 ||

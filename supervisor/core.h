@@ -70,9 +70,9 @@ typedef struct kt_sup_service {
 	bool limited_v1; /* its processes sit in v1 groups, too */
 	kt_sup_state state;
 	pid_t pid;
-	int pidfd;            /* -1 while stopped */
+	int pidfd;	      /* -1 while stopped */
 	uint64_t start_ticks; /* of /proc/PID/stat: tells a reused pid */
-	bool adopted;         /* not our child */
+	bool adopted;	      /* not our child */
 	int64_t started_ns;
 	kt_sup_exit exit;
 	kt_sup_watch pidfd_watch;
@@ -81,6 +81,9 @@ typedef struct kt_sup_service {
 	kt_sup_pump pump;
 	bool fresh; /* first launch: a failure removes the service */
 	bool removing;
+	bool halted; /* somebody stopped it: it is not started again by itself */
+	kt_sup_timer restart_timer;
+	int64_t backoff_ms;
 	KT_VEC(kt_sup_asker) launch_askers;
 	KT_VEC(kt_sup_asker) stop_askers;
 	KT_VEC(kt_sup_asker) remove_askers;
@@ -169,7 +172,7 @@ uint64_t kt_sup_start_ticks(pid_t pid);
 void kt_sup_boot_id(char ret[40]);
 /* Directory that holds upper/ and work/ of a service. */
 void kt_sup_layer_dir(const char *service_dir, const char *id, const char *upper_dir,
-                      char ret[PATH_MAX]);
+		      char ret[PATH_MAX]);
 
 /* launch.c */
 
@@ -184,19 +187,21 @@ int kt_sup_launch_pump(kt_sup_service *service, const kt_sup_spec *spec, kt_err 
 int kt_sup_launch_error(const kt_sup_launch *launch, kt_err *err);
 /* Clones a command into a running service. */
 int kt_sup_launch_exec(kt_sup_service *service, kt_sup_exec *exec, const kt_sup_spec *request,
-                       const int streams[3], kt_err *err);
+		       const int streams[3], kt_err *err);
 
 /* service.c */
 
 kt_sup_service *kt_sup_service_find(kt_supervisor *self, const char *id);
 int kt_sup_service_add(kt_supervisor *self, const kt_sup_spec *spec, kt_sup_service **ret,
-                       kt_err *err);
+		       kt_err *err);
 int kt_sup_service_watch(kt_sup_service *service, kt_err *err);
 int kt_sup_service_start(kt_sup_service *service, const kt_sup_spec *spec, kt_instant asked_at,
-                         kt_err *err);
+			 kt_err *err);
 /* Begins to stop; the kill timer follows. A stopped service: no effect. */
 void kt_sup_service_stop(kt_sup_service *service, int sig, int64_t grace_ms);
 void kt_sup_service_kill(kt_sup_service *service);
+/* No restart by itself from now on. */
+void kt_sup_service_halt(kt_sup_service *service);
 /* Deletes a stopped service; frees it. */
 void kt_sup_service_delete(kt_sup_service *service);
 /* Takes over what runs (or ran) from the directories. */
@@ -211,7 +216,7 @@ size_t kt_sup_service_live(const kt_supervisor *self);
 /* exec.c */
 
 int kt_sup_exec_start(kt_sup_service *service, kt_sup_asker asker, const kt_sup_spec *request,
-                      const int *fds, size_t fd_count, kt_err *err);
+		      const int *fds, size_t fd_count, kt_err *err);
 int kt_sup_exec_signal(kt_supervisor *self, uint64_t id, int sig, kt_err *err);
 void kt_sup_exec_on_report(kt_sup_watch *watch, uint32_t events);
 void kt_sup_exec_check(kt_sup_exec *exec); /* reaps it if it has ended; may free it */

@@ -7,7 +7,7 @@
 #include "base/alloc.h"
 #include "base/fs.h"
 #include "base/log.h"
-#include "caps.h"
+#include "devices.h"
 #include "netlink.h"
 
 #include <dirent.h>
@@ -105,6 +105,27 @@ static int open_bridge(kt_supervisor *self, kt_err *err)
 	return 0;
 }
 
+/* Once for all services: groups below inherit it. Not offered everywhere, and not the first line.
+ */
+static void restrict_devices(const kt_supervisor *self)
+{
+	char path[KT_SUP_CG_PATH + 128];
+	KT_AUTO_FD int fd = -1;
+	int status = -ENOENT;
+
+	if (self->cgroups.v2[0]) {
+		snprintf(path, sizeof(path), "%s/kurtosis/%s", self->cgroups.v2, self->enclave);
+		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	}
+	if (fd >= 0) {
+		status = kt_sup_devices_restrict(fd, NULL, 0, false);
+	}
+	if (status < 0) {
+		KT_INFO(KT_SUP_PART, "no device filter on this host (%s); mounts are \"nodev\"",
+			strerror(-status));
+	}
+}
+
 int kt_sup_enclave_open(kt_supervisor *self, kt_err *err)
 {
 	if (make_directories(self, err) < 0 || write_record(self, err) < 0 ||
@@ -112,6 +133,7 @@ int kt_sup_enclave_open(kt_supervisor *self, kt_err *err)
 	    kt_sup_cgroups_make(&self->cgroups, err) < 0 || open_network(self, err) < 0) {
 		return -1;
 	}
+	restrict_devices(self);
 	return open_bridge(self, err);
 }
 
@@ -170,7 +192,7 @@ static void remove_layers(const char *service_dir)
 		while (dir && (entry = readdir(dir))) {
 			if (strncmp(entry->d_name, pattern, strlen(pattern)) == 0 &&
 			    snprintf(layer_dir, sizeof(layer_dir), "%s/%s", spec.upper_dir,
-			             entry->d_name) < (int)sizeof(layer_dir)) {
+				     entry->d_name) < (int)sizeof(layer_dir)) {
 				(void)kt_fs_remove_tree(layer_dir, NULL);
 			}
 		}
@@ -184,7 +206,7 @@ static void remove_layers(const char *service_dir)
 typedef enum destroy_pass { PASS_KILL, PASS_LAYERS } destroy_pass;
 
 static void for_each_service(kt_supervisor *self, const char *folder, destroy_pass pass,
-                             kt_instant deadline)
+			     kt_instant deadline)
 {
 	char path[PATH_MAX];
 	DIR *dir;
@@ -197,7 +219,7 @@ static void for_each_service(kt_supervisor *self, const char *folder, destroy_pa
 
 		if (entry->d_name[0] == '.' ||
 		    snprintf(service_dir, sizeof(service_dir), "%s/%s", path, entry->d_name) >=
-		            (int)sizeof(service_dir)) {
+			    (int)sizeof(service_dir)) {
 			continue;
 		}
 		if (pass == PASS_KILL) {

@@ -44,7 +44,7 @@ static void answer_launch(kt_sup_exec *exec)
 	kt_sup_server_begin(sup, exec->asker, exec->launch.failed && !no_program ? &err : NULL);
 	if (no_program) {
 		kt_sup_put_num(&sup->reply, KT_SUP_F_EXIT_CODE,
-		               failure->error == ENOENT ? 127 : 126);
+			       failure->error == ENOENT ? 127 : 126);
 		kt_sup_put_str(&sup->reply, KT_SUP_F_MESSAGE, text);
 	}
 	if (exec->launch.failed) {
@@ -103,7 +103,7 @@ static void on_pidfd(kt_sup_watch *watch, uint32_t events)
 
 /* The command's standard streams: given, or /dev/null. */
 static int choose_streams(const kt_sup_spec *request, const int *fds, size_t fd_count,
-                          int streams[3], int *ret_null, kt_err *err)
+			  int streams[3], int *ret_null, kt_err *err)
 {
 	bool tty = request->flags & KT_SUP_TTY;
 
@@ -126,7 +126,7 @@ static int choose_streams(const kt_sup_spec *request, const int *fds, size_t fd_
 }
 
 int kt_sup_exec_start(kt_sup_service *service, kt_sup_asker asker, const kt_sup_spec *request,
-                      const int *fds, size_t fd_count, kt_err *err)
+		      const int *fds, size_t fd_count, kt_err *err)
 {
 	kt_supervisor *sup = service->sup;
 	KT_AUTO_FD int null = -1;
@@ -145,15 +145,15 @@ int kt_sup_exec_start(kt_sup_service *service, kt_sup_asker asker, const kt_sup_
 		return kt_err_nomem(err);
 	}
 	*exec = (kt_sup_exec){.sup = sup,
-	                      .id = ++sup->next_exec,
-	                      .asker = asker,
-	                      .pidfd = -1,
-	                      .launch = {.report = -1, .terminal = -1}};
+			      .id = ++sup->next_exec,
+			      .asker = asker,
+			      .pidfd = -1,
+			      .launch = {.report = -1, .terminal = -1}};
 	if (kt_sup_launch_exec(service, exec, request, streams, err) == 0 &&
 	    kt_sup_watch_add(&sup->loop, &exec->pidfd_watch, exec->pidfd, EPOLLIN, on_pidfd, exec,
-	                     err) == 0 &&
+			     err) == 0 &&
 	    kt_sup_watch_add(&sup->loop, &exec->launch.watch, exec->launch.report, EPOLLIN,
-	                     kt_sup_exec_on_report, exec, err) == 0) {
+			     kt_sup_exec_on_report, exec, err) == 0) {
 		return 0;
 	}
 	if (exec->pidfd >= 0) {

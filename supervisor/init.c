@@ -62,7 +62,7 @@ void kt_sup_init_run(pid_t program, bool keep_pty)
 	(void)close_range(0, 2, 0);
 	(void)prctl(PR_SET_NAME, "init", 0, 0, 0);
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0,
-	            0); /* matters with the host's processes only */
+		    0); /* matters with the host's processes only */
 	(void)kt_sup_caps_bound(0);
 	(void)kt_sup_caps_set(KT_SUP_CAP(KILL));
 	sigfillset(&all);

@@ -11,6 +11,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "caps.h"
+#include "devices.h"
 #include "launch_plan.h"
 #include "netlink.h"
 
@@ -71,7 +72,7 @@ static int make_dirs(const kt_sup_service *service, const char *layer_dir, kt_er
 }
 
 static int write_one(const kt_sup_service *service, const char *name, const kt_buf *text,
-                     kt_err *err)
+		     kt_err *err)
 {
 	char path[PATH_MAX];
 	KT_AUTO_FD int fd = -1;
@@ -94,8 +95,8 @@ static int write_files(const kt_sup_service *service, const kt_sup_spec *spec, k
 	KT_AUTO_BUF kt_buf hostname = KT_BUF_INIT;
 
 	kt_buf_adds(&hosts, "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
-	                    "fe00::0\tip6-localnet\nff00::0\tip6-mcastprefix\n"
-	                    "ff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n");
+			    "fe00::0\tip6-localnet\nff00::0\tip6-mcastprefix\n"
+			    "ff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n");
 	kt_buf_addf(&hosts, "%s\t%s\n", inet_ntoa(spec->ip), spec->hostname);
 	for (size_t i = 0; i < spec->extra_hosts.len; i++) {
 		kt_buf_addf(&hosts, "%s\n", spec->extra_hosts.items[i]);
@@ -182,7 +183,7 @@ int kt_sup_launch_pump(kt_sup_service *service, const kt_sup_spec *spec, kt_err 
 		}
 	}
 	return kt_sup_pump_start(&service->pump, &sup->loop, sup->scratch, spec->log_path,
-	                         spec->log_max_bytes, spec->log_files, out, errors, err);
+				 spec->log_max_bytes, spec->log_files, out, errors, err);
 }
 
 static int open_exit_file(const kt_sup_service *service, kt_err *err)
@@ -195,29 +196,50 @@ static int open_exit_file(const kt_sup_service *service, kt_err *err)
 	return fd < 0 ? KT_FAIL_ERRNO(err, "cannot create '%s'", path) : fd;
 }
 
+/* A service with devices of its own, or with all of them, gets a list of its own. */
+static void allow_devices(const kt_sup_spec *spec, int cgroup)
+{
+	kt_sup_device more[64];
+	size_t count = 0;
+	bool all = spec->flags & KT_SUP_PRIVILEGED;
+
+	if (cgroup < 0 || (!all && spec->devices.len == 0)) {
+		return;
+	}
+	for (size_t i = 0; i < spec->devices.len && count < KT_ARRAY_LEN(more); i++) {
+		struct stat st;
+
+		if (stat(spec->devices.items[i], &st) == 0) {
+			more[count++] = (kt_sup_device){S_ISBLK(st.st_mode), st.st_rdev};
+		}
+	}
+	/* Where no filter can be had, the enclave has none either: nothing to open. */
+	(void)kt_sup_devices_restrict(cgroup, more, count, all);
+}
+
 /* *ret_cgroup: descriptor or -1. A limit the host cannot give is said once and left out. */
 static int join_groups(kt_sup_service *service, const kt_sup_spec *spec, int *ret_cgroup,
-                       kt_err *err)
+		       kt_err *err)
 {
 	kt_supervisor *sup = service->sup;
 	kt_sup_limits limits = {.memory_bytes = spec->memory_bytes,
-	                        .cpu_millis = spec->cpu_millis,
-	                        .pids = spec->pids};
+				.cpu_millis = spec->cpu_millis,
+				.pids = spec->pids};
 	const kt_sup_limits none = {0};
 	KT_AUTO_ERR kt_err failure = KT_ERR_INIT;
 
 	if (kt_sup_cgroups_add(&sup->cgroups, service->id, &limits, ret_cgroup,
-	                       &service->limited_v1, &failure) == 0) {
+			       &service->limited_v1, &failure) == 0) {
 		return 0;
 	}
 	if (failure.code == KT_ERR_UNSUPPORTED) {
 		if (!sup->limits_warned) {
 			kt_log_err(KT_LOG_WARN, KT_SUP_PART, &failure,
-			           "services run without the limits asked for");
+				   "services run without the limits asked for");
 		}
 		sup->limits_warned = true;
 		return kt_sup_cgroups_add(&sup->cgroups, service->id, &none, ret_cgroup,
-		                          &service->limited_v1, err);
+					  &service->limited_v1, err);
 	}
 	kt_err_move(err, &failure);
 	return -1;
@@ -227,8 +249,8 @@ static pid_t clone_child(uint64_t flags, int cgroup, int *ret_pidfd)
 {
 	/* No exit signal: only waits that ask for such children (__WALL) find it. */
 	struct clone_args args = {
-	        .flags = flags | CLONE_PIDFD | CLONE_CLEAR_SIGHAND,
-	        .pidfd = (uint64_t)(uintptr_t)ret_pidfd,
+		.flags = flags | CLONE_PIDFD | CLONE_CLEAR_SIGHAND,
+		.pidfd = (uint64_t)(uintptr_t)ret_pidfd,
 	};
 
 	if (cgroup >= 0) {
@@ -246,10 +268,13 @@ static int make_report_pair(int pair[2], kt_err *err)
 	return 0;
 }
 
-static uint64_t service_namespaces(const kt_sup_spec *spec)
+static uint64_t service_namespaces(const kt_sup_spec *spec, bool late_groups)
 {
-	uint64_t flags = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWCGROUP;
+	uint64_t flags = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET;
 
+	/* The root of a control group namespace is where the process is when it is made: with v1
+	 * groups the child is moved first and makes its own (step CGROUPS). */
+	flags |= late_groups ? 0u : (uint64_t)CLONE_NEWCGROUP;
 	return spec->flags & KT_SUP_HOST_PID ? flags : flags | CLONE_NEWPID;
 }
 
@@ -280,10 +305,10 @@ static int connect_child(kt_sup_service *service, kt_err *err)
 
 /* Everything ready: clone. Descriptors in child and `pair` stay the caller's. */
 static int clone_service(kt_sup_service *service, const kt_sup_spec *spec, kt_sup_child *child,
-                         int pair[2], int cgroup, kt_err *err)
+			 int pair[2], int cgroup, kt_err *err)
 {
 	int pidfd = -1;
-	pid_t pid = clone_child(service_namespaces(spec), cgroup, &pidfd);
+	pid_t pid = clone_child(service_namespaces(spec, service->limited_v1), cgroup, &pidfd);
 
 	if (pid < 0) {
 		return KT_FAIL_ERRNO(err, "cannot start a process in new namespaces");
@@ -304,7 +329,7 @@ static int clone_service(kt_sup_service *service, const kt_sup_spec *spec, kt_su
 }
 
 static const kt_sup_filter *choose_filter(kt_supervisor *sup, uint64_t flags, uint64_t caps,
-                                          kt_sup_filter *own, kt_err *err)
+					  kt_sup_filter *own, kt_err *err)
 {
 	if (flags & KT_SUP_PRIVILEGED) {
 		return NULL;
@@ -317,12 +342,17 @@ static const kt_sup_filter *choose_filter(kt_supervisor *sup, uint64_t flags, ui
 }
 
 static int prepare_plan(kt_sup_service *service, const kt_sup_spec *spec, kt_sup_plan *plan,
-                        kt_sup_texts *env, kt_err *err)
+			kt_sup_texts *env, kt_err *err)
 {
 	const kt_sup_cgroups *groups = &service->sup->cgroups;
 	char service_dir[PATH_MAX];
 	char layer_dir[PATH_MAX];
-	kt_sup_places places = {.show_cgroups = groups->v2[0] && !groups->v1[KT_SUP_CG_MEMORY][0]};
+	kt_sup_limits limits = {.memory_bytes = spec->memory_bytes,
+				.cpu_millis = spec->cpu_millis,
+				.pids = spec->pids};
+	kt_sup_places places = {.show_cgroups = groups->v2[0] && !groups->v1[KT_SUP_CG_MEMORY][0],
+				.limited_v1 = kt_sup_cgroups_limits_v1(groups, &limits),
+				.groups = groups};
 
 	kt_sup_service_path(service, NULL, service_dir);
 	kt_sup_layer_dir(service_dir, service->id, spec->upper_dir, layer_dir);
@@ -347,7 +377,7 @@ static int prepare_plan(kt_sup_service *service, const kt_sup_spec *spec, kt_sup
 
 /* Opens what the child needs and clones it. */
 static int launch_planned(kt_sup_service *service, const kt_sup_spec *spec, kt_sup_child *child,
-                          kt_err *err)
+			  kt_err *err)
 {
 	KT_AUTO_FD int exit_fd = -1;
 	KT_AUTO_FD int cgroup = -1;
@@ -365,6 +395,7 @@ static int launch_planned(kt_sup_service *service, const kt_sup_spec *spec, kt_s
 	    open_streams(service, streams, err) < 0) {
 		return -1;
 	}
+	allow_devices(spec, cgroup);
 	if (make_report_pair(pair, err) == 0) {
 		child->report = pair[1];
 		child->exit_fd = exit_fd;
@@ -385,12 +416,12 @@ int kt_sup_launch_service(kt_sup_service *service, const kt_sup_spec *spec, kt_e
 	kt_sup_filter own = {0};
 	KT_AUTO_ERR kt_err failure = KT_ERR_INIT;
 	kt_sup_child child = {.plan = &plan,
-	                      .spec = spec,
-	                      .env = &env,
-	                      .caps = spec->caps,
-	                      .join_pidfd = -1,
-	                      .title = sup->title,
-	                      .title_len = sup->title_len};
+			      .spec = spec,
+			      .env = &env,
+			      .caps = spec->caps,
+			      .join_pidfd = -1,
+			      .title = sup->title,
+			      .title_len = sup->title_len};
 	int status;
 
 	service->limited_v1 = false;
@@ -434,9 +465,9 @@ static int read_report(kt_sup_launch *launch)
 	kt_sup_report report = {0};
 	struct iovec iov = {.iov_base = &report, .iov_len = sizeof(report)};
 	struct msghdr mh = {.msg_iov = &iov,
-	                    .msg_iovlen = 1,
-	                    .msg_control = control.space,
-	                    .msg_controllen = sizeof(control.space)};
+			    .msg_iovlen = 1,
+			    .msg_control = control.space,
+			    .msg_controllen = sizeof(control.space)};
 	struct cmsghdr *c;
 	ssize_t n = recvmsg(launch->report, &mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
@@ -479,18 +510,18 @@ int kt_sup_launch_error(const kt_sup_launch *launch, kt_err *err)
 
 	if (r->step == KT_SUP_STEP_EXEC && r->error == ENOENT) {
 		return KT_FAIL(
-		        err, NOT_FOUND,
-		        strchr(detail, '/')
-		                ? "cannot start the program: stat %s: no such file or directory"
-		                : "cannot start the program: exec: \"%s\": executable file not "
-		                  "found in $PATH",
-		        detail);
+			err, NOT_FOUND,
+			strchr(detail, '/')
+				? "cannot start the program: stat %s: no such file or directory"
+				: "cannot start the program: exec: \"%s\": executable file not "
+				  "found in $PATH",
+			detail);
 	}
 	if (r->step == KT_SUP_STEP_USER && detail[0]) {
 		return KT_FAIL(err, NOT_FOUND, "%s", detail);
 	}
 	return kt_err_set_errno(err, r->error, "cannot %s%s%s%s", kt_sup_step_text(r->step),
-	                        detail[0] ? " '" : "", detail, detail[0] ? "'" : "");
+				detail[0] ? " '" : "", detail, detail[0] ? "'" : "");
 }
 
 /* The clone lands in the service's process namespace without a second process: the supervisor
@@ -514,7 +545,7 @@ static pid_t clone_into(kt_sup_service *service, int cgroup, int *ret_pidfd)
 }
 
 static int start_command(kt_sup_service *service, kt_sup_exec *exec, kt_sup_child *child,
-                         int pair[2], kt_err *err)
+			 int pair[2], kt_err *err)
 {
 	kt_supervisor *sup = service->sup;
 	KT_AUTO_FD int cgroup = kt_sup_cgroups_open(&sup->cgroups, service->id);
@@ -542,7 +573,7 @@ static int start_command(kt_sup_service *service, kt_sup_exec *exec, kt_sup_chil
 
 /* The service's environment overlaid with the request's. */
 static int merge_env(const kt_sup_spec *base, const kt_sup_spec *request, kt_sup_texts *env,
-                     kt_err *err)
+		     kt_err *err)
 {
 	size_t kept = request->flags & KT_SUP_CLEAR_ENV ? 0 : base->env.len;
 
@@ -564,8 +595,8 @@ static int merge_env(const kt_sup_spec *base, const kt_sup_spec *request, kt_sup
 }
 
 static int launch_command(kt_sup_service *service, kt_sup_exec *exec, const kt_sup_spec *base,
-                          const kt_sup_spec *request, const int streams[3], kt_sup_plan *plan,
-                          kt_sup_texts *env, kt_err *err)
+			  const kt_sup_spec *request, const int streams[3], kt_sup_plan *plan,
+			  kt_sup_texts *env, kt_err *err)
 {
 	kt_supervisor *sup = service->sup;
 	const char *user = request->user ? request->user : base->user;
@@ -573,11 +604,11 @@ static int launch_command(kt_sup_service *service, kt_sup_exec *exec, const kt_s
 	kt_sup_filter own = {0};
 	KT_AUTO_ERR kt_err failure = KT_ERR_INIT;
 	kt_sup_child child = {.plan = plan,
-	                      .spec = request,
-	                      .env = env,
-	                      .caps = base->caps,
-	                      .exit_fd = -1,
-	                      .join_pidfd = service->pidfd};
+			      .spec = request,
+			      .env = env,
+			      .caps = base->caps,
+			      .exit_fd = -1,
+			      .join_pidfd = service->pidfd};
 	int pair[2] = {-1, -1};
 	int status;
 
@@ -585,7 +616,7 @@ static int launch_command(kt_sup_service *service, kt_sup_exec *exec, const kt_s
 	status = merge_env(base, request, env, err);
 	if (status == 0) {
 		status = kt_sup_plan_env(plan, base->hostname, request->flags & KT_SUP_TTY, env,
-		                         err);
+					 err);
 	}
 	if (status == 0) {
 		status = kt_sup_plan_exec(plan, request, user, cwd, base->flags, err);
@@ -609,7 +640,7 @@ static int launch_command(kt_sup_service *service, kt_sup_exec *exec, const kt_s
 }
 
 int kt_sup_launch_exec(kt_sup_service *service, kt_sup_exec *exec, const kt_sup_spec *request,
-                       const int streams[3], kt_err *err)
+		       const int streams[3], kt_err *err)
 {
 	kt_buf buf = KT_BUF_INIT;
 	kt_sup_spec base = {0};

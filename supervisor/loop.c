@@ -75,7 +75,7 @@ int kt_sup_loop_run(kt_sup_loop *self, kt_err *err)
 }
 
 int kt_sup_watch_add(kt_sup_loop *loop, kt_sup_watch *watch, int fd, uint32_t events,
-                     kt_sup_watch_fn fn, void *user, kt_err *err)
+		     kt_sup_watch_fn fn, void *user, kt_err *err)
 {
 	struct epoll_event ev = {.events = events, .data.ptr = watch};
 
@@ -119,7 +119,7 @@ void kt_sup_watch_drop(kt_sup_watch *watch)
 }
 
 void kt_sup_timer_set(kt_sup_loop *loop, kt_sup_timer *timer, kt_instant at, kt_sup_timer_fn fn,
-                      void *user)
+		      void *user)
 {
 	kt_sup_timer **slot = &loop->timers;
 	kt_sup_timer *prev = NULL;
@@ -134,7 +134,7 @@ void kt_sup_timer_set(kt_sup_loop *loop, kt_sup_timer *timer, kt_instant at, kt_
 		slot = &prev->next;
 	}
 	*timer = (kt_sup_timer){
-	        .loop = loop, .at = at, .fn = fn, .user = user, .prev = prev, .next = *slot};
+		.loop = loop, .at = at, .fn = fn, .user = user, .prev = prev, .next = *slot};
 	if (*slot) {
 		(*slot)->prev = timer;
 	}

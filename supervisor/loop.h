@@ -27,7 +27,7 @@ typedef void (*kt_sup_timer_fn)(kt_sup_timer *timer);
 /* Zero-initialise before the first use: {0} is "not watched". */
 struct kt_sup_watch {
 	kt_sup_loop *loop; /* NULL while not watched */
-	int fd;            /* not owned: the owner closes it after kt_sup_watch_drop */
+	int fd;		   /* not owned: the owner closes it after kt_sup_watch_drop */
 	uint32_t events;
 	kt_sup_watch_fn fn;
 	void *user; /* the owner's */
@@ -36,7 +36,7 @@ struct kt_sup_watch {
 /* Zero-initialise before the first use: {0} is "not armed". */
 struct kt_sup_timer {
 	kt_sup_loop *loop; /* NULL while not armed */
-	kt_instant at;     /* CLOCK_MONOTONIC */
+	kt_instant at;	   /* CLOCK_MONOTONIC */
 	kt_sup_timer_fn fn;
 	void *user; /* the owner's */
 	kt_sup_timer *prev;
@@ -63,7 +63,7 @@ void kt_sup_loop_stop(kt_sup_loop *self);
 /* Starts watching fd. The watch must not be watched already. `events` as for epoll_ctl, level- or
  * edge-triggered (EPOLLET). Fails with the errno of epoll_ctl (EPERM: a regular file). */
 int kt_sup_watch_add(kt_sup_loop *loop, kt_sup_watch *watch, int fd, uint32_t events,
-                     kt_sup_watch_fn fn, void *user, kt_err *err);
+		     kt_sup_watch_fn fn, void *user, kt_err *err);
 /* Changes the events waited for; 0 waits for errors and hang-ups only. */
 int kt_sup_watch_change(kt_sup_watch *watch, uint32_t events, kt_err *err);
 /* Ends watching; must come before close(fd). No effect on a watch that is not watched. */
@@ -71,7 +71,7 @@ void kt_sup_watch_drop(kt_sup_watch *watch);
 
 /* Arms (or re-arms) the timer: fn is called once, at `at` or soon after. KT_NEVER disarms. */
 void kt_sup_timer_set(kt_sup_loop *loop, kt_sup_timer *timer, kt_instant at, kt_sup_timer_fn fn,
-                      void *user);
+		      void *user);
 /* Disarms. No effect on a timer that is not armed. */
 void kt_sup_timer_drop(kt_sup_timer *timer);
 

@@ -165,7 +165,7 @@ static int watch_signals(kt_supervisor *self, kt_err *err)
 		return KT_FAIL_ERRNO(err, "cannot watch signals");
 	}
 	return kt_sup_watch_add(&self->loop, &self->signals_watch, self->signals, EPOLLIN,
-	                        on_signal, self, err);
+				on_signal, self, err);
 }
 
 /* Quiet and orphan-proof: not dumpable (init.c says why), subreaper, own session. */
@@ -236,7 +236,7 @@ static int serve(kt_supervisor *self, int ready_fd, kt_err *err)
 
 		/* The lock's file goes with the directory; the lock itself ends with us. */
 		status = kt_sup_enclave_destroy(self->dir, kt_after_ms(DESTROY_SECONDS * 1000),
-		                                &failure);
+						&failure);
 		kt_sup_server_answer(self, asker, status < 0 ? &failure : NULL);
 		kt_err_move(err, &failure);
 	}
@@ -262,7 +262,7 @@ static int run(const char *dir, int ready_fd, char **argv, kt_err *err)
 	}
 	if (dir[0] != '/' || !kt_sup_id_valid(kt_path_base(dir))) {
 		return KT_FAIL(err, INVALID,
-		               "'%s' is not an absolute path that ends in an enclave's id", dir);
+			       "'%s' is not an absolute path that ends in an enclave's id", dir);
 	}
 	real = kt_strdup(dir); /* the argument's memory becomes init's title */
 	self = kt_calloc(1, sizeof(*self));
@@ -340,13 +340,13 @@ static int usage(FILE *out)
 static int parse(int argc, char **argv, options *ret)
 {
 	static const struct option rows[] = {
-	        {"dir", required_argument, NULL, 'r'},
-	        {"destroy", required_argument, NULL, 'd'},
-	        {"enclave", required_argument, NULL, 'e'},
-	        {"ready-fd", required_argument, NULL, 'f'},
-	        {"help", no_argument, NULL, 'h'},
-	        {"version", no_argument, NULL, 'v'},
-	        {NULL, 0, NULL, 0},
+		{"dir", required_argument, NULL, 'r'},
+		{"destroy", required_argument, NULL, 'd'},
+		{"enclave", required_argument, NULL, 'e'},
+		{"ready-fd", required_argument, NULL, 'f'},
+		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'v'},
+		{NULL, 0, NULL, 0},
 	};
 	int c;
 
@@ -388,13 +388,13 @@ int main(int argc, char **argv)
 	}
 	if (opts.enclave && (!opts.run || strcmp(opts.enclave, kt_path_base(opts.run)) != 0)) {
 		fprintf(stderr,
-		        "kurtosis-supervisor: the directory must end in the enclave's id\n");
+			"kurtosis-supervisor: the directory must end in the enclave's id\n");
 		return 2;
 	}
 	status = opts.run ? run(opts.run, opts.ready_fd, argv, &err) : destroy(opts.destroy, &err);
 	if (status < 0) {
 		kt_log_err(KT_LOG_ERROR, KT_SUP_PART, &err, "cannot %s the enclave in %s",
-		           opts.run ? "keep" : "destroy", opts.run ? opts.run : opts.destroy);
+			   opts.run ? "keep" : "destroy", opts.run ? opts.run : opts.destroy);
 	}
 	return status < 0 ? 1 : 0;
 }

@@ -162,8 +162,8 @@ static void add_link_up(batch *b, int index)
 static void add_address(batch *b, int index, struct in_addr ip)
 {
 	struct ifaddrmsg addr = {.ifa_family = AF_INET,
-	                         .ifa_prefixlen = KT_SUP_PREFIX_LEN,
-	                         .ifa_index = (uint32_t)index};
+				 .ifa_prefixlen = KT_SUP_PREFIX_LEN,
+				 .ifa_index = (uint32_t)index};
 	struct in_addr all_hosts = {ip.s_addr | htonl((1u << (32 - KT_SUP_PREFIX_LEN)) - 1)};
 
 	begin(b, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, &addr, sizeof(addr));
@@ -175,7 +175,7 @@ static void add_address(batch *b, int index, struct in_addr ip)
 static void add_neighbour(batch *b, int index, struct in_addr ip)
 {
 	struct ndmsg neigh = {
-	        .ndm_family = AF_INET, .ndm_ifindex = index, .ndm_state = NUD_PERMANENT};
+		.ndm_family = AF_INET, .ndm_ifindex = index, .ndm_state = NUD_PERMANENT};
 	uint8_t mac[6];
 
 	kt_sup_nl_mac(ip, mac);
@@ -187,10 +187,10 @@ static void add_neighbour(batch *b, int index, struct in_addr ip)
 static void add_default_route(batch *b, int index)
 {
 	struct rtmsg route = {.rtm_family = AF_INET,
-	                      .rtm_table = RT_TABLE_MAIN,
-	                      .rtm_protocol = RTPROT_BOOT,
-	                      .rtm_scope = RT_SCOPE_UNIVERSE,
-	                      .rtm_type = RTN_UNICAST};
+			      .rtm_table = RT_TABLE_MAIN,
+			      .rtm_protocol = RTPROT_BOOT,
+			      .rtm_scope = RT_SCOPE_UNIVERSE,
+			      .rtm_type = RTN_UNICAST};
 	struct in_addr via = gateway();
 
 	begin(b, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, &route, sizeof(route));
@@ -252,9 +252,9 @@ int kt_sup_nl_make_bridge(int nl, int *ret_index)
 static void add_forwarding(batch *b, int index, struct in_addr ip)
 {
 	struct ndmsg entry = {.ndm_family = AF_BRIDGE,
-	                      .ndm_ifindex = index,
-	                      .ndm_state = NUD_NOARP,
-	                      .ndm_flags = NTF_MASTER | NTF_STICKY};
+			      .ndm_ifindex = index,
+			      .ndm_state = NUD_NOARP,
+			      .ndm_flags = NTF_MASTER | NTF_STICKY};
 	uint8_t mac[6];
 
 	kt_sup_nl_mac(ip, mac);
@@ -266,7 +266,7 @@ static void add_veth(batch *b, int bridge_index, struct in_addr ip, pid_t pid)
 {
 	/* Name and number come from the pid: unique among those living, and known at once. */
 	struct ifinfomsg link = {
-	        .ifi_index = INDEX_BASE + pid, .ifi_flags = IFF_UP, .ifi_change = IFF_UP};
+		.ifi_index = INDEX_BASE + pid, .ifi_flags = IFF_UP, .ifi_change = IFF_UP};
 	struct ifinfomsg peer = {0};
 	char name[IFNAMSIZ];
 	uint8_t mac[6];

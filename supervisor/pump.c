@@ -95,7 +95,7 @@ static int64_t record_time(kt_sup_log *log)
 }
 
 static void add_record(kt_buf *out, const char *stamp, const char *stream, char tag,
-                       const char *text, size_t len)
+		       const char *text, size_t len)
 {
 	kt_buf_add(out, stamp, KT_LOG_TIME_LEN);
 	kt_buf_addc(out, ' ');
@@ -125,14 +125,14 @@ static void note_dropped(kt_sup_log *log, const char *stamp)
 		return;
 	}
 	n = snprintf(text, sizeof(text), "[%llu bytes of output could not be written here]",
-	             (unsigned long long)log->dropped);
+		     (unsigned long long)log->dropped);
 	add_record(&log->scratch->out, stamp, "stderr", 'F', text, (size_t)n);
 	log->dropped = 0;
 }
 
 /* A line's text, in parts where it is too long. */
 static void add_line(kt_buf *out, const char *stamp, const char *stream, char last_tag,
-                     const char *text, size_t len)
+		     const char *text, size_t len)
 {
 	while (len > KT_LOG_TEXT_MAX) {
 		add_record(out, stamp, stream, 'P', text, KT_LOG_TEXT_MAX);
@@ -151,7 +151,7 @@ static void flush_part(kt_sup_stream *self)
 		make_stamp(self->log, stamp);
 		note_dropped(self->log, stamp);
 		add_line(&self->log->scratch->out, stamp, self->name, 'P', self->carry.data,
-		         self->carry.len);
+			 self->carry.len);
 		write_records(self->log);
 	}
 	kt_buf_deinit(&self->carry);
@@ -171,7 +171,7 @@ static void keep_part(kt_sup_stream *self, kt_sup_loop *loop, const char *text, 
 		flush_part(self);
 	} else if (!self->timer.loop && loop) {
 		kt_sup_timer_set(loop, &self->timer, kt_after_ms(PART_WAIT_MS), on_part_timer,
-		                 self);
+				 self);
 	}
 }
 
@@ -237,7 +237,7 @@ static void on_readable(kt_sup_watch *watch, uint32_t events)
 }
 
 static int start_stream(kt_sup_stream *self, kt_sup_log *log, kt_sup_loop *loop, const char *name,
-                        int fd, kt_err *err)
+			int fd, kt_err *err)
 {
 	*self = (kt_sup_stream){.log = log, .name = name, .fd = fd};
 	if (fd < 0) {
@@ -262,15 +262,15 @@ static int start_log(kt_sup_log *log, const char *path, kt_err *err)
 }
 
 int kt_sup_pump_start(kt_sup_pump *self, kt_sup_loop *loop, kt_sup_scratch *scratch,
-                      const char *path, uint64_t max_bytes, uint64_t files, int out_fd, int err_fd,
-                      kt_err *err)
+		      const char *path, uint64_t max_bytes, uint64_t files, int out_fd, int err_fd,
+		      kt_err *err)
 {
 	*self = (kt_sup_pump){
-	        .log = {.fd = -1,
-	                .max_bytes = max_bytes,
-	                .files = (unsigned)KT_MIN(files, UINT64_C(1000)),
-	                .scratch = scratch},
-	        .running = true,
+		.log = {.fd = -1,
+			.max_bytes = max_bytes,
+			.files = (unsigned)KT_MIN(files, UINT64_C(1000)),
+			.scratch = scratch},
+		.running = true,
 	};
 	self->out.fd = out_fd;
 	self->err.fd = err_fd;

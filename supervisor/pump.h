@@ -23,8 +23,8 @@ typedef struct kt_sup_log {
 	uint64_t size;
 	uint64_t max_bytes;
 	unsigned files;
-	int64_t last_ns;         /* time of the last record */
-	uint64_t dropped;        /* bytes not written since the last success */
+	int64_t last_ns;	 /* time of the last record */
+	uint64_t dropped;	 /* bytes not written since the last success */
 	kt_sup_scratch *scratch; /* borrowed */
 } kt_sup_log;
 
@@ -34,7 +34,7 @@ typedef struct kt_sup_stream {
 	int fd;
 	kt_sup_watch watch;
 	kt_sup_timer timer; /* flushes a part of a line that waits too long */
-	kt_buf carry;       /* the part */
+	kt_buf carry;	    /* the part */
 } kt_sup_stream;
 
 typedef struct kt_sup_pump {
@@ -49,8 +49,8 @@ typedef struct kt_sup_pump {
  * path is copied; the file is appended to, its directory made if missing.
  */
 int kt_sup_pump_start(kt_sup_pump *self, kt_sup_loop *loop, kt_sup_scratch *scratch,
-                      const char *path, uint64_t max_bytes, uint64_t files, int out_fd, int err_fd,
-                      kt_err *err);
+		      const char *path, uint64_t max_bytes, uint64_t files, int out_fd, int err_fd,
+		      kt_err *err);
 /* Takes what is left in the pipes, writes unfinished lines, closes. The writers must be gone. */
 void kt_sup_pump_finish(kt_sup_pump *self);
 

@@ -98,7 +98,7 @@ static void send_to(kt_sup_client *client, const kt_buf *msg, int fd)
 		enqueue(client, msg);
 	} else {
 		client->dropped =
-		        true; /* gone, or so far behind that a descriptor cannot be sent */
+			true; /* gone, or so far behind that a descriptor cannot be sent */
 	}
 	if (client->dropped) {
 		(void)shutdown(client->sock, SHUT_RDWR); /* its watch fires and frees it */
@@ -123,7 +123,7 @@ static void flush_queue(kt_sup_client *client)
 	}
 	client->queue.len -= sent;
 	memmove(client->queue.items, client->queue.items + sent,
-	        client->queue.len * sizeof(client->queue.items[0]));
+		client->queue.len * sizeof(client->queue.items[0]));
 	if (client->queue.len == 0) {
 		(void)kt_sup_watch_change(&client->watch, EPOLLIN, NULL);
 	}
@@ -192,7 +192,7 @@ static kt_sup_service *wanted_service(kt_supervisor *self, const request *r, kt_
 
 	if (!service) {
 		(void)KT_FAIL(err, NOT_FOUND, "there is no service '%s' in this enclave",
-		              id ? id : "");
+			      id ? id : "");
 	}
 	return service;
 }
@@ -220,8 +220,8 @@ static int on_hello(kt_supervisor *self, request *r, kt_err *err)
 
 	if (version != KT_SUP_VERSION) {
 		return KT_FAIL(err, UNSUPPORTED,
-		               "the supervisor speaks version %d of its protocol, not %llu",
-		               KT_SUP_VERSION, (unsigned long long)version);
+			       "the supervisor speaks version %d of its protocol, not %llu",
+			       KT_SUP_VERSION, (unsigned long long)version);
 	}
 	r->client->greeted = true;
 	kt_sup_server_begin(self, r->asker, NULL);
@@ -250,6 +250,9 @@ static int start_and_wait(kt_sup_service *service, const kt_sup_spec *spec, requ
 	if (kt_vec_push(&service->launch_askers, r->asker) < 0) {
 		return kt_err_nomem(err);
 	}
+	service->halted = false;
+	service->backoff_ms = 0;
+	kt_sup_timer_drop(&service->restart_timer);
 	if (kt_sup_service_start(service, spec, r->arrived, err) < 0) {
 		service->launch_askers.len = 0;
 		return -1;
@@ -316,6 +319,7 @@ static int on_stop(kt_supervisor *self, request *r, kt_err *err)
 	if (!service || wanted_signal(r, service->stop_signal, &sig, err) < 0) {
 		return -1;
 	}
+	kt_sup_service_halt(service);
 	if (service->pidfd < 0) {
 		kt_sup_server_begin(self, r->asker, NULL);
 		kt_sup_put_exit(&self->reply, &service->exit);
@@ -342,6 +346,7 @@ static int on_signal(kt_supervisor *self, request *r, kt_err *err)
 		return KT_FAIL(err, PRECONDITION, "service '%s' is not running", service->id);
 	}
 	if (sig == SIGKILL) {
+		kt_sup_service_halt(service);
 		kt_sup_service_kill(service);
 	} else if (pidfd_send_signal(service->pidfd, sig, NULL, 0) < 0 && errno != ESRCH) {
 		return KT_FAIL_ERRNO(err, "cannot signal service '%s'", service->id);
@@ -352,7 +357,7 @@ static int on_signal(kt_supervisor *self, request *r, kt_err *err)
 static int on_remove(kt_supervisor *self, request *r, kt_err *err)
 {
 	kt_sup_service *service =
-	        kt_sup_service_find(self, kt_sup_get_str(&r->fields, KT_SUP_F_ID));
+		kt_sup_service_find(self, kt_sup_get_str(&r->fields, KT_SUP_F_ID));
 
 	if (!service) {
 		return 0;
@@ -468,7 +473,7 @@ static int on_subscribe(kt_supervisor *self, request *r, kt_err *err)
 }
 
 static int wanted_address(const request *r, bool need_ip, struct sockaddr_in *ret, int *ret_type,
-                          kt_err *err)
+			  kt_err *err)
 {
 	const char *ip = kt_sup_get_str(&r->fields, KT_SUP_F_IP);
 	const char *protocol = kt_sup_get_str(&r->fields, KT_SUP_F_PROTOCOL);
@@ -501,7 +506,7 @@ static int on_dial(kt_supervisor *self, request *r, kt_err *err)
 	if (fd < 0 ||
 	    (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 && errno != EINPROGRESS)) {
 		return KT_FAIL_ERRNO(err, "cannot connect to %s:%d", inet_ntoa(addr.sin_addr),
-		                     ntohs(addr.sin_port));
+				     ntohs(addr.sin_port));
 	}
 	kt_sup_server_begin(self, r->asker, NULL);
 	finish(self, r, fd);
@@ -527,7 +532,7 @@ static int on_listen(kt_supervisor *self, request *r, kt_err *err)
 	    (type == SOCK_STREAM && listen(fd, SOMAXCONN) < 0) ||
 	    getsockname(fd, (struct sockaddr *)&addr, &len) < 0) {
 		return KT_FAIL_ERRNO(err, "cannot listen on %s:%d in the enclave",
-		                     inet_ntoa(addr.sin_addr), ntohs(addr.sin_port));
+				     inet_ntoa(addr.sin_addr), ntohs(addr.sin_port));
 	}
 	kt_sup_server_begin(self, r->asker, NULL);
 	kt_sup_put_num(&self->reply, KT_SUP_F_PORT, ntohs(addr.sin_port));
@@ -538,6 +543,7 @@ static int on_listen(kt_supervisor *self, request *r, kt_err *err)
 static int kill_all_for(kt_supervisor *self)
 {
 	for (size_t i = 0; i < self->services.len; i++) {
+		kt_sup_service_halt(self->services.items[i]);
 		kt_sup_service_kill(self->services.items[i]);
 	}
 	return kt_sup_service_live(self) > 0;
@@ -594,22 +600,22 @@ static const struct {
 	kt_sup_type type;
 	request_fn fn;
 } request_rows[] = {
-        {KT_SUP_HELLO, on_hello},
-        {KT_SUP_SERVICE_LAUNCH, on_launch},
-        {KT_SUP_SERVICE_START, on_start},
-        {KT_SUP_SERVICE_STOP, on_stop},
-        {KT_SUP_SERVICE_SIGNAL, on_signal},
-        {KT_SUP_SERVICE_REMOVE, on_remove},
-        {KT_SUP_SERVICE_LIST, on_list},
-        {KT_SUP_SERVICE_STATS, on_stats},
-        {KT_SUP_EXEC, on_exec},
-        {KT_SUP_EXEC_SIGNAL, on_exec_signal},
-        {KT_SUP_SUBSCRIBE, on_subscribe},
-        {KT_SUP_DIAL, on_dial},
-        {KT_SUP_LISTEN, on_listen},
-        {KT_SUP_DESTROY, on_destroy},
-        {KT_SUP_SHUTDOWN, on_shutdown},
-        {KT_SUP_STOP_ALL, on_stop_all},
+	{KT_SUP_HELLO, on_hello},
+	{KT_SUP_SERVICE_LAUNCH, on_launch},
+	{KT_SUP_SERVICE_START, on_start},
+	{KT_SUP_SERVICE_STOP, on_stop},
+	{KT_SUP_SERVICE_SIGNAL, on_signal},
+	{KT_SUP_SERVICE_REMOVE, on_remove},
+	{KT_SUP_SERVICE_LIST, on_list},
+	{KT_SUP_SERVICE_STATS, on_stats},
+	{KT_SUP_EXEC, on_exec},
+	{KT_SUP_EXEC_SIGNAL, on_exec_signal},
+	{KT_SUP_SUBSCRIBE, on_subscribe},
+	{KT_SUP_DIAL, on_dial},
+	{KT_SUP_LISTEN, on_listen},
+	{KT_SUP_DESTROY, on_destroy},
+	{KT_SUP_SHUTDOWN, on_shutdown},
+	{KT_SUP_STOP_ALL, on_stop_all},
 };
 
 static request_fn find_request(uint16_t type)
@@ -628,7 +634,7 @@ static int carry_out(kt_supervisor *self, request *r, kt_err *err)
 
 	if (!fn) {
 		return KT_FAIL(err, UNSUPPORTED, "the supervisor knows no request %u",
-		               r->fields.type);
+			       r->fields.type);
 	}
 	if (!r->client->greeted && fn != on_hello) {
 		return KT_FAIL(err, PRECONDITION, "the first request must be a hello");
@@ -766,7 +772,7 @@ int kt_sup_server_open(kt_supervisor *self, kt_err *err)
 		return -1;
 	}
 	return kt_sup_watch_add(&self->loop, &self->listener_watch, self->listener, EPOLLIN,
-	                        on_listener, self, err);
+				on_listener, self, err);
 }
 
 void kt_sup_server_close(kt_supervisor *self)

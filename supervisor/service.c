@@ -16,6 +16,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define RESTART_FIRST_MS INT64_C(100)
+#define RESTART_LAST_MS INT64_C(60000)
+#define RESTART_CALM_S 10 /* having run for this long, it starts over with the first pause */
+
 static void on_pidfd(kt_sup_watch *watch, uint32_t events);
 
 kt_sup_service *kt_sup_service_find(kt_supervisor *self, const char *id)
@@ -42,6 +46,7 @@ void kt_sup_service_free(kt_sup_service *service)
 {
 	kt_sup_watch_drop(&service->pidfd_watch);
 	kt_sup_timer_drop(&service->kill_timer);
+	kt_sup_timer_drop(&service->restart_timer);
 	kt_sup_launch_close(&service->launch);
 	kt_close_ptr(&service->launch.terminal);
 	kt_close_ptr(&service->pidfd);
@@ -55,7 +60,7 @@ void kt_sup_service_free(kt_sup_service *service)
 }
 
 int kt_sup_service_add(kt_supervisor *self, const kt_sup_spec *spec, kt_sup_service **ret,
-                       kt_err *err)
+		       kt_err *err)
 {
 	kt_sup_service *service = kt_calloc(1, sizeof(*service));
 
@@ -85,7 +90,7 @@ int kt_sup_service_add(kt_supervisor *self, const kt_sup_spec *spec, kt_sup_serv
 int kt_sup_service_watch(kt_sup_service *service, kt_err *err)
 {
 	return kt_sup_watch_add(&service->sup->loop, &service->pidfd_watch, service->pidfd, EPOLLIN,
-	                        on_pidfd, service, err);
+				on_pidfd, service, err);
 }
 
 /* ---- starting ------------------------------------------------------------------------ */
@@ -98,13 +103,13 @@ static void forget_process(kt_sup_service *service)
 }
 
 int kt_sup_service_start(kt_sup_service *service, const kt_sup_spec *spec, kt_instant asked_at,
-                         kt_err *err)
+			 kt_err *err)
 {
 	service->launch = (kt_sup_launch){.report = -1, .terminal = -1, .asked_at = asked_at};
 	if (kt_sup_launch_service(service, spec, err) == 0 &&
 	    kt_sup_service_watch(service, err) == 0 &&
 	    kt_sup_watch_add(&service->sup->loop, &service->launch.watch, service->launch.report,
-	                     EPOLLIN, kt_sup_service_on_report, service, err) == 0) {
+			     EPOLLIN, kt_sup_service_on_report, service, err) == 0) {
 		return 0;
 	}
 	if (service->pidfd >= 0) {
@@ -127,7 +132,7 @@ int kt_sup_service_start(kt_sup_service *service, const kt_sup_spec *spec, kt_in
 }
 
 static void answer_all(kt_sup_service *service, const kt_sup_asker *askers, size_t count,
-                       const kt_err *err)
+		       const kt_err *err)
 {
 	for (size_t i = 0; i < count; i++) {
 		kt_supervisor *sup = service->sup;
@@ -138,7 +143,7 @@ static void answer_all(kt_sup_service *service, const kt_sup_asker *askers, size
 		} else if (!err) {
 			kt_sup_put_num(&sup->reply, KT_SUP_F_PID, (uint64_t)service->pid);
 			kt_sup_put_num(&sup->reply, KT_SUP_F_LAUNCH_NS,
-			               (uint64_t)service->launch.took_ns);
+				       (uint64_t)service->launch.took_ns);
 		}
 		kt_sup_server_send(sup, askers[i], -1);
 	}
@@ -174,7 +179,7 @@ static void launched(kt_sup_service *service)
 	}
 	if (kt_sup_state_save(service, &err) < 0 ||
 	    kt_sup_net_service_up(sup->net, service->id, service->name, service->hostname,
-	                          service->ip, &err) < 0) {
+				  service->ip, &err) < 0) {
 		kt_log_err(KT_LOG_ERROR, KT_SUP_PART, &err, "service %s", service->id);
 	}
 	answer_all(service, service->launch_askers.items, service->launch_askers.len, NULL);
@@ -219,7 +224,7 @@ static bool ask_pidfd(int pidfd, kt_sup_exit *ret)
 		return false;
 	}
 	*ret = (kt_sup_exit){.ended = true,
-	                     .signal = WIFSIGNALED(info.exit_code) ? WTERMSIG(info.exit_code) : 0};
+			     .signal = WIFSIGNALED(info.exit_code) ? WTERMSIG(info.exit_code) : 0};
 	ret->code = ret->signal ? 128 + ret->signal : WEXITSTATUS(info.exit_code);
 	return true;
 }
@@ -269,9 +274,9 @@ static void answer_launch_failure(kt_sup_service *service)
 		kt_sup_server_begin(sup, service->launch_askers.items[i], &err);
 		if (service->launch.failed) {
 			kt_sup_put_str(&sup->reply, KT_SUP_F_STEP,
-			               kt_sup_step_text(service->launch.failure.step));
+				       kt_sup_step_text(service->launch.failure.step));
 			kt_sup_put_num(&sup->reply, KT_SUP_F_ERRNO,
-			               (uint64_t)service->launch.failure.error);
+				       (uint64_t)service->launch.failure.error);
 		}
 		kt_sup_server_send(sup, service->launch_askers.items[i], -1);
 	}
@@ -289,6 +294,50 @@ static void answer_enclave(kt_supervisor *sup)
 	sup->stop_all_askers.len = 0;
 	if (sup->destroying) {
 		kt_sup_loop_stop(&sup->loop);
+	}
+}
+
+static void on_restart_timer(kt_sup_timer *timer);
+
+/* Docker's pace for "always". */
+static void plan_restart(kt_sup_service *service)
+{
+	bool ran_long = kt_wall_ns() - service->started_ns > RESTART_CALM_S * KT_NS_PER_S;
+
+	if (!(service->flags & KT_SUP_RESTART_ALWAYS) || service->halted || service->removing ||
+	    service->sup->destroying) {
+		return;
+	}
+	service->backoff_ms = ran_long || service->backoff_ms == 0
+				      ? RESTART_FIRST_MS
+				      : KT_MIN(2 * service->backoff_ms, RESTART_LAST_MS);
+	kt_sup_timer_set(&service->sup->loop, &service->restart_timer,
+			 kt_after_ms(service->backoff_ms), on_restart_timer, service);
+}
+
+static void on_restart_timer(kt_sup_timer *timer)
+{
+	kt_sup_service *service = timer->user;
+	KT_AUTO_ERR kt_err err = KT_ERR_INIT;
+	kt_buf buf = KT_BUF_INIT;
+	kt_sup_spec spec = {0};
+	char dir[PATH_MAX];
+	int status;
+
+	if (service->pidfd >= 0) {
+		return;
+	}
+	kt_sup_service_path(service, NULL, dir);
+	status = kt_sup_spec_load(dir, &buf, &spec, &err);
+	if (status == 0) {
+		status = kt_sup_service_start(service, &spec, kt_now(), &err);
+	}
+	kt_sup_spec_unload(&buf, &spec);
+	if (status < 0) {
+		kt_log_err(KT_LOG_WARN, KT_SUP_PART, &err, "cannot restart service %s",
+			   service->id);
+		service->started_ns = kt_wall_ns();
+		plan_restart(service);
 	}
 }
 
@@ -321,6 +370,8 @@ static void ended(kt_sup_service *service)
 	service->stop_askers.len = 0;
 	if (service->removing || (never_ran && service->fresh)) {
 		kt_sup_service_delete(service);
+	} else {
+		plan_restart(service);
 	}
 	answer_enclave(sup);
 }
@@ -392,6 +443,15 @@ static void on_kill_timer(kt_sup_timer *timer)
 	kt_sup_service_kill(timer->user);
 }
 
+void kt_sup_service_halt(kt_sup_service *service)
+{
+	service->halted = true;
+	kt_sup_timer_drop(&service->restart_timer);
+	if (service->flags & KT_SUP_RESTART_ALWAYS) {
+		(void)kt_sup_state_save(service, NULL);
+	}
+}
+
 void kt_sup_service_stop(kt_sup_service *service, int sig, int64_t grace_ms)
 {
 	if (service->pidfd < 0) {
@@ -404,7 +464,7 @@ void kt_sup_service_stop(kt_sup_service *service, int sig, int64_t grace_ms)
 	service->state = KT_SUP_STATE_STOPPING;
 	(void)pidfd_send_signal(service->pidfd, sig, NULL, 0);
 	kt_sup_timer_set(&service->sup->loop, &service->kill_timer, kt_after_ms(grace_ms),
-	                 on_kill_timer, service);
+			 on_kill_timer, service);
 }
 
 /* ---- deleting ------------------------------------------------------------------------ */
@@ -442,9 +502,9 @@ static void delete_files(kt_sup_service *service)
 		kt_sup_layer_dir(dir, service->id, spec.upper_dir, layer_dir);
 	}
 	snprintf(trash, sizeof(trash), "%s/trash/%llu-%s", sup->dir,
-	         (unsigned long long)sup->next_trash++, service->id);
+		 (unsigned long long)sup->next_trash++, service->id);
 	snprintf(layer_trash, sizeof(layer_trash), "%.3500s.trash-%llu", layer_dir,
-	         (unsigned long long)sup->next_trash);
+		 (unsigned long long)sup->next_trash);
 	/* The name is free again at once; the rest may take its time. */
 	if (spec.upper_dir && rename(layer_dir, layer_trash) == 0) {
 		snprintf(layer_dir, sizeof(layer_dir), "%s", layer_trash);
@@ -487,6 +547,7 @@ static void adopt_ended(kt_sup_service *service)
 	service->state = KT_SUP_STATE_STOPPED;
 	kt_sup_cgroups_remove(&service->sup->cgroups, service->id);
 	(void)kt_sup_state_save(service, NULL);
+	plan_restart(service);
 }
 
 /* The terminal's master lives on in the service's init. */
@@ -513,7 +574,7 @@ static int adopt_running(kt_sup_service *service, const kt_sup_spec *spec, kt_er
 		return -1;
 	}
 	return kt_sup_net_service_up(service->sup->net, service->id, service->name,
-	                             service->hostname, service->ip, err);
+				     service->hostname, service->ip, err);
 }
 
 static int adopt(kt_supervisor *self, const char *id, kt_err *err)
@@ -570,7 +631,7 @@ int kt_sup_service_adopt_all(kt_supervisor *self, kt_err *err)
 		/* One damaged record must not cost the others their supervisor. */
 		if (adopt(self, entry->d_name, &failure) < 0) {
 			kt_log_err(KT_LOG_ERROR, KT_SUP_PART, &failure,
-			           "cannot take over service %s", entry->d_name);
+				   "cannot take over service %s", entry->d_name);
 		}
 	}
 	closedir(dir);

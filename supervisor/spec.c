@@ -26,40 +26,40 @@ typedef struct field_row {
 	}
 
 static const field_row field_rows[] = {
-        ROW(ID, TEXT, id, false),
-        ROW(NAME, TEXT, name, false),
-        ROW(HOSTNAME, TEXT, hostname, false),
-        ROW(CWD, TEXT, cwd, true),
-        ROW(USER, TEXT, user, true),
-        ROW(UPPER_DIR, TEXT, upper_dir, false),
-        ROW(LOG_PATH, TEXT, log_path, false),
-        ROW(FLAGS, NUMBER, flags, true),
-        ROW(MEMORY_BYTES, NUMBER, memory_bytes, false),
-        ROW(CPU_MILLIS, NUMBER, cpu_millis, false),
-        ROW(PIDS, NUMBER, pids, false),
-        ROW(SHM_BYTES, NUMBER, shm_bytes, false),
-        ROW(LOG_MAX_BYTES, NUMBER, log_max_bytes, false),
-        ROW(LOG_FILES, NUMBER, log_files, false),
-        ROW(LAYER, LIST, layers, false),
-        ROW(ARG, LIST, args, true),
-        ROW(ENV, LIST, env, true),
-        ROW(DEVICE, LIST, devices, false),
-        ROW(EXTRA_HOST, LIST, extra_hosts, false),
-        ROW(NAMESERVER, LIST, nameservers, false),
+	ROW(ID, TEXT, id, false),
+	ROW(NAME, TEXT, name, false),
+	ROW(HOSTNAME, TEXT, hostname, false),
+	ROW(CWD, TEXT, cwd, true),
+	ROW(USER, TEXT, user, true),
+	ROW(UPPER_DIR, TEXT, upper_dir, false),
+	ROW(LOG_PATH, TEXT, log_path, false),
+	ROW(FLAGS, NUMBER, flags, true),
+	ROW(MEMORY_BYTES, NUMBER, memory_bytes, false),
+	ROW(CPU_MILLIS, NUMBER, cpu_millis, false),
+	ROW(PIDS, NUMBER, pids, false),
+	ROW(SHM_BYTES, NUMBER, shm_bytes, false),
+	ROW(LOG_MAX_BYTES, NUMBER, log_max_bytes, false),
+	ROW(LOG_FILES, NUMBER, log_files, false),
+	ROW(LAYER, LIST, layers, false),
+	ROW(ARG, LIST, args, true),
+	ROW(ENV, LIST, env, true),
+	ROW(DEVICE, LIST, devices, false),
+	ROW(EXTRA_HOST, LIST, extra_hosts, false),
+	ROW(NAMESERVER, LIST, nameservers, false),
 };
 
 static const struct {
 	const char *name;
 	int resource;
 } ulimit_rows[] = {
-        {"core", RLIMIT_CORE},         {"cpu", RLIMIT_CPU},
-        {"data", RLIMIT_DATA},         {"fsize", RLIMIT_FSIZE},
-        {"locks", RLIMIT_LOCKS},       {"memlock", RLIMIT_MEMLOCK},
-        {"msgqueue", RLIMIT_MSGQUEUE}, {"nice", RLIMIT_NICE},
-        {"nofile", RLIMIT_NOFILE},     {"nproc", RLIMIT_NPROC},
-        {"rss", RLIMIT_RSS},           {"rtprio", RLIMIT_RTPRIO},
-        {"rttime", RLIMIT_RTTIME},     {"sigpending", RLIMIT_SIGPENDING},
-        {"stack", RLIMIT_STACK},
+	{"core", RLIMIT_CORE},	       {"cpu", RLIMIT_CPU},
+	{"data", RLIMIT_DATA},	       {"fsize", RLIMIT_FSIZE},
+	{"locks", RLIMIT_LOCKS},       {"memlock", RLIMIT_MEMLOCK},
+	{"msgqueue", RLIMIT_MSGQUEUE}, {"nice", RLIMIT_NICE},
+	{"nofile", RLIMIT_NOFILE},     {"nproc", RLIMIT_NPROC},
+	{"rss", RLIMIT_RSS},	       {"rtprio", RLIMIT_RTPRIO},
+	{"rttime", RLIMIT_RTTIME},     {"sigpending", RLIMIT_SIGPENDING},
+	{"stack", RLIMIT_STACK},
 };
 
 void kt_sup_spec_deinit(kt_sup_spec *self)
@@ -115,15 +115,15 @@ static int read_mount(kt_sup_spec *spec, const kt_sup_field *field, kt_err *err)
 		return -1;
 	}
 	mount = (kt_sup_mount){.source = kt_sup_get_str(&group, KT_SUP_F_SOURCE),
-	                       .target = kt_sup_get_str(&group, KT_SUP_F_TARGET),
-	                       .flags = kt_sup_get_num(&group, KT_SUP_F_FLAGS, 0)};
+			       .target = kt_sup_get_str(&group, KT_SUP_F_TARGET),
+			       .flags = kt_sup_get_num(&group, KT_SUP_F_FLAGS, 0)};
 	if (!mount.source || mount.source[0] != '/') {
 		return KT_FAIL(err, INVALID, "a mount's source must be an absolute path");
 	}
 	if (!mount.target || mount.target[0] != '/' || mount.target[1] == '\0') {
 		return KT_FAIL(err, INVALID,
-		               "the mount of '%s' must have an absolute target below '/'",
-		               mount.source);
+			       "the mount of '%s' must have an absolute target below '/'",
+			       mount.source);
 	}
 	return kt_vec_push(&spec->mounts, mount) < 0 ? kt_err_nomem(err) : 0;
 }
@@ -170,7 +170,7 @@ typedef struct cap_changes {
 
 /* The fields that the table cannot express. */
 static int read_special(kt_sup_spec *spec, const kt_sup_field *field, cap_changes *caps,
-                        kt_err *err)
+			kt_err *err)
 {
 	const char *text;
 
@@ -179,7 +179,7 @@ static int read_special(kt_sup_spec *spec, const kt_sup_field *field, cap_change
 		text = kt_sup_str(field);
 		if (!text || inet_pton(AF_INET, text, &spec->ip) != 1) {
 			return KT_FAIL(err, INVALID, "'%s' is not an IPv4 address",
-			               text ? text : "");
+				       text ? text : "");
 		}
 		return 0;
 	case KT_SUP_F_STOP_SIGNAL:
@@ -223,7 +223,7 @@ static int check_env(const kt_sup_texts *env, kt_err *err)
 
 		if (!equals || equals == env->items[i]) {
 			return KT_FAIL(err, INVALID, "environment entry %zu is not NAME=VALUE",
-			               i + 1);
+				       i + 1);
 		}
 	}
 	return 0;
@@ -261,20 +261,20 @@ static int check_spec(const kt_sup_spec *spec, kt_err *err)
 	(void)inet_pton(AF_INET, KT_SUP_SUBNET, &net);
 	if (!kt_sup_id_valid(spec->id)) {
 		return KT_FAIL(err, INVALID, "a service's id must be 1 to %d of A-Z a-z 0-9 _ -",
-		               KT_SUP_ID_MAX);
+			       KT_SUP_ID_MAX);
 	}
 	if ((spec->ip.s_addr & mask) != net.s_addr) {
 		return KT_FAIL(err, INVALID, "the service's address must lie in %s/%d",
-		               KT_SUP_SUBNET, KT_SUP_PREFIX_LEN);
+			       KT_SUP_SUBNET, KT_SUP_PREFIX_LEN);
 	}
 	if (spec->layers.len == 0 || spec->layers.len > 128) {
 		return KT_FAIL(err, INVALID, "an image must have 1 to 128 layers, not %zu",
-		               spec->layers.len);
+			       spec->layers.len);
 	}
 	for (size_t i = 0; i < spec->layers.len; i++) {
 		if (spec->layers.items[i][0] != '/') {
 			return KT_FAIL(err, INVALID, "layer '%s' is not an absolute path",
-			               spec->layers.items[i]);
+				       spec->layers.items[i]);
 		}
 	}
 	if (!host_word(spec->hostname) || strlen(spec->hostname) > 64 ||
@@ -294,7 +294,7 @@ static int check_spec(const kt_sup_spec *spec, kt_err *err)
 }
 
 static int read_fields(kt_sup_reader fields, bool exec, kt_sup_spec *spec, cap_changes *caps,
-                       kt_err *err)
+		       kt_err *err)
 {
 	kt_sup_field field;
 
@@ -314,7 +314,7 @@ static int read_fields(kt_sup_reader fields, bool exec, kt_sup_spec *spec, cap_c
 	}
 	if (spec->cwd && spec->cwd[0] != '/') {
 		return KT_FAIL(err, INVALID, "the working directory '%s' is not absolute",
-		               spec->cwd);
+			       spec->cwd);
 	}
 	return check_env(&spec->env, err);
 }
@@ -371,8 +371,8 @@ int kt_sup_spec_read_exec(kt_sup_reader fields, kt_sup_spec *ret, kt_err *err)
 	cap_changes none = {0, 0};
 
 	*ret = (kt_sup_spec){
-	        .rows = (uint16_t)kt_sup_get_num(&fields, KT_SUP_F_ROWS, 0),
-	        .cols = (uint16_t)kt_sup_get_num(&fields, KT_SUP_F_COLS, 0),
+		.rows = (uint16_t)kt_sup_get_num(&fields, KT_SUP_F_ROWS, 0),
+		.cols = (uint16_t)kt_sup_get_num(&fields, KT_SUP_F_COLS, 0),
 	};
 	if (read_fields(fields, true, ret, &none, err) == 0) {
 		return 0;

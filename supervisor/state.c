@@ -17,11 +17,11 @@
 void kt_sup_service_path(const kt_sup_service *service, const char *name, char ret[PATH_MAX])
 {
 	snprintf(ret, PATH_MAX, "%s/services/%s%s%s", service->sup->dir, service->id,
-	         name ? "/" : "", name ? name : "");
+		 name ? "/" : "", name ? name : "");
 }
 
 void kt_sup_layer_dir(const char *service_dir, const char *id, const char *upper_dir,
-                      char ret[PATH_MAX])
+		      char ret[PATH_MAX])
 {
 	if (upper_dir) {
 		snprintf(ret, PATH_MAX, "%s/%s", upper_dir, id);
@@ -70,12 +70,13 @@ int kt_sup_state_save(const kt_sup_service *service, kt_err *err)
 	char path[PATH_MAX];
 	char text[512];
 	int n = snprintf(text, sizeof(text),
-	                 "boot %s\nstate %d\npid %d\nstart %llu\nstarted_ns %lld\nended %d\n"
-	                 "unknown %d\noom %d\ncode %d\nsignal %d\nlimited_v1 %d\n",
-	                 service->sup->boot_id, (int)service->state, (int)service->pid,
-	                 (unsigned long long)service->start_ticks, (long long)service->started_ns,
-	                 service->exit.ended, service->exit.unknown, service->exit.oom_killed,
-	                 service->exit.code, service->exit.signal, service->limited_v1);
+			 "boot %s\nstate %d\npid %d\nstart %llu\nstarted_ns %lld\nended %d\n"
+			 "unknown %d\noom %d\ncode %d\nsignal %d\nlimited_v1 %d\nhalted %d\n",
+			 service->sup->boot_id, (int)service->state, (int)service->pid,
+			 (unsigned long long)service->start_ticks, (long long)service->started_ns,
+			 service->exit.ended, service->exit.unknown, service->exit.oom_killed,
+			 service->exit.code, service->exit.signal, service->limited_v1,
+			 service->halted);
 
 	kt_sup_service_path(service, "state", path);
 	return kt_fs_write(path, text, (size_t)n, 0600, false, err);
@@ -114,11 +115,12 @@ int kt_sup_state_load(kt_sup_service *service, char boot_id[40], kt_err *err)
 	service->start_ticks = (uint64_t)number_of(text, "start");
 	service->started_ns = number_of(text, "started_ns");
 	service->limited_v1 = number_of(text, "limited_v1") != 0;
+	service->halted = number_of(text, "halted") != 0;
 	service->exit = (kt_sup_exit){.ended = number_of(text, "ended") != 0,
-	                              .unknown = number_of(text, "unknown") != 0,
-	                              .oom_killed = number_of(text, "oom") != 0,
-	                              .code = (int)number_of(text, "code"),
-	                              .signal = (int)number_of(text, "signal")};
+				      .unknown = number_of(text, "unknown") != 0,
+				      .oom_killed = number_of(text, "oom") != 0,
+				      .code = (int)number_of(text, "code"),
+				      .signal = (int)number_of(text, "signal")};
 	return 0;
 }
 

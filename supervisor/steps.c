@@ -37,7 +37,7 @@ const char *kt_sup_step_text(int kind)
 }
 
 int kt_sup_plan_add(kt_sup_plan *self, kt_sup_step_kind kind, const char *a, const char *b,
-                    uint64_t n, uint64_t m)
+		    uint64_t n, uint64_t m)
 {
 	kt_sup_step step = {.kind = kind, .a = a, .b = b, .n = n, .m = m};
 
@@ -93,7 +93,7 @@ static int step_join(kt_sup_child *self, const kt_sup_step *step)
 
 	(void)step;
 	status = setns(self->join_pidfd,
-	               CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWCGROUP);
+		       CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWCGROUP);
 	status = status < 0 ? -errno : 0;
 	kt_sup_child_close_others(self);
 	return status;
@@ -113,6 +113,14 @@ static int step_wait(kt_sup_child *self, const kt_sup_step *step)
 		_exit(1);
 	}
 	return 0;
+}
+
+/* No arguments. After the supervisor has moved this process into its groups. */
+static int step_cgroups(kt_sup_child *self, const kt_sup_step *step)
+{
+	(void)self;
+	(void)step;
+	return unshare(CLONE_NEWCGROUP) < 0 ? -errno : 0;
 }
 
 /* a = path below /proc/sys, b = value; missing files are no failure. */
@@ -174,7 +182,7 @@ static int step_rlimit(kt_sup_child *self, const kt_sup_step *step)
 static char *read_account_file(const char *path)
 {
 	struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
-	                       .resolve = RESOLVE_NO_MAGICLINKS};
+			       .resolve = RESOLVE_NO_MAGICLINKS};
 	int fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
 	struct stat st;
 	size_t size = 0;
@@ -215,10 +223,10 @@ static int step_user(kt_sup_child *self, const kt_sup_step *step)
 	status = kt_sup_user_resolve(step->a, passwd, group, &self->who);
 	if (status == -ENOENT) {
 		snprintf(self->detail, sizeof(self->detail),
-		         "unable to find user %s: no matching entries in passwd file", step->a);
+			 "unable to find user %s: no matching entries in passwd file", step->a);
 	} else if (status == -ESRCH) {
 		snprintf(self->detail, sizeof(self->detail),
-		         "unable to find group of %s: no matching entries in group file", step->a);
+			 "unable to find group of %s: no matching entries in group file", step->a);
 	}
 	return status;
 }
@@ -252,7 +260,7 @@ static int step_terminal(kt_sup_child *self, const kt_sup_step *step)
 {
 	kt_sup_report report = {.kind = KT_SUP_REPORT_TERMINAL};
 	struct winsize size = {.ws_row = (unsigned short)step->n,
-	                       .ws_col = (unsigned short)step->m};
+			       .ws_col = (unsigned short)step->m};
 	int unlock = 0;
 	struct stat st;
 	int master = open("/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
@@ -455,7 +463,7 @@ static int search_exec(kt_sup_child *self, char **argv, char **envp)
 		char full[PATH_MAX];
 
 		if (snprintf(full, sizeof(full), "%.*s/%s", len ? (int)len : 1, len ? path : ".",
-		             argv[0]) < (int)sizeof(full)) {
+			     argv[0]) < (int)sizeof(full)) {
 			(void)try_exec(full, argv, envp, &best);
 		}
 		path += len;
@@ -500,38 +508,40 @@ static int step_exec(kt_sup_child *self, const kt_sup_step *step)
 }
 
 static const step_fn step_fns[KT_SUP_STEP_COUNT] = {
-        [KT_SUP_STEP_JOIN] = step_join,
-        [KT_SUP_STEP_PRIVATE] = kt_sup_child_private,
-        [KT_SUP_STEP_OVERLAY] = kt_sup_child_overlay,
-        [KT_SUP_STEP_SOURCE] = kt_sup_child_source,
-        [KT_SUP_STEP_PIVOT] = kt_sup_child_pivot,
-        [KT_SUP_STEP_FILESYSTEM] = kt_sup_child_filesystem,
-        [KT_SUP_STEP_STAGE] = kt_sup_child_stage,
-        [KT_SUP_STEP_DEVICE] = kt_sup_child_device,
-        [KT_SUP_STEP_ATTACH] = kt_sup_child_attach,
-        [KT_SUP_STEP_LINK] = kt_sup_child_link,
-        [KT_SUP_STEP_PREFILL] = kt_sup_child_prefill,
-        [KT_SUP_STEP_WAIT] = step_wait,
-        [KT_SUP_STEP_SYSCTL] = step_sysctl,
-        [KT_SUP_STEP_NETWORK] = step_network,
-        [KT_SUP_STEP_MASK] = kt_sup_child_mask,
-        [KT_SUP_STEP_READ_ONLY] = kt_sup_child_read_only,
-        [KT_SUP_STEP_HOSTNAME] = step_hostname,
-        [KT_SUP_STEP_RLIMIT] = step_rlimit,
-        [KT_SUP_STEP_USER] = step_user,
-        [KT_SUP_STEP_TERMINAL] = step_terminal,
-        [KT_SUP_STEP_OWN_STREAMS] = step_own_streams,
-        [KT_SUP_STEP_DIRECTORY] = step_directory,
-        [KT_SUP_STEP_INIT] = step_init,
-        [KT_SUP_STEP_SESSION] = step_session,
-        [KT_SUP_STEP_STREAMS] = step_streams,
-        [KT_SUP_STEP_BOUND] = step_bound,
-        [KT_SUP_STEP_GROUPS] = step_groups,
-        [KT_SUP_STEP_NO_NEW_PRIVS] = step_no_new_privs,
-        [KT_SUP_STEP_FILTER] = step_filter,
-        [KT_SUP_STEP_IDENTITY] = step_identity,
-        [KT_SUP_STEP_CAPABILITIES] = step_capabilities,
-        [KT_SUP_STEP_EXEC] = step_exec,
+	[KT_SUP_STEP_JOIN] = step_join,
+	[KT_SUP_STEP_PRIVATE] = kt_sup_child_private,
+	[KT_SUP_STEP_OVERLAY] = kt_sup_child_overlay,
+	[KT_SUP_STEP_SOURCE] = kt_sup_child_source,
+	[KT_SUP_STEP_PIVOT] = kt_sup_child_pivot,
+	[KT_SUP_STEP_FILESYSTEM] = kt_sup_child_filesystem,
+	[KT_SUP_STEP_STAGE] = kt_sup_child_stage,
+	[KT_SUP_STEP_DEVICE] = kt_sup_child_device,
+	[KT_SUP_STEP_ATTACH] = kt_sup_child_attach,
+	[KT_SUP_STEP_NODE] = kt_sup_child_node,
+	[KT_SUP_STEP_LINK] = kt_sup_child_link,
+	[KT_SUP_STEP_PREFILL] = kt_sup_child_prefill,
+	[KT_SUP_STEP_WAIT] = step_wait,
+	[KT_SUP_STEP_CGROUPS] = step_cgroups,
+	[KT_SUP_STEP_SYSCTL] = step_sysctl,
+	[KT_SUP_STEP_NETWORK] = step_network,
+	[KT_SUP_STEP_MASK] = kt_sup_child_mask,
+	[KT_SUP_STEP_READ_ONLY] = kt_sup_child_read_only,
+	[KT_SUP_STEP_HOSTNAME] = step_hostname,
+	[KT_SUP_STEP_RLIMIT] = step_rlimit,
+	[KT_SUP_STEP_USER] = step_user,
+	[KT_SUP_STEP_TERMINAL] = step_terminal,
+	[KT_SUP_STEP_OWN_STREAMS] = step_own_streams,
+	[KT_SUP_STEP_DIRECTORY] = step_directory,
+	[KT_SUP_STEP_INIT] = step_init,
+	[KT_SUP_STEP_SESSION] = step_session,
+	[KT_SUP_STEP_STREAMS] = step_streams,
+	[KT_SUP_STEP_BOUND] = step_bound,
+	[KT_SUP_STEP_GROUPS] = step_groups,
+	[KT_SUP_STEP_NO_NEW_PRIVS] = step_no_new_privs,
+	[KT_SUP_STEP_FILTER] = step_filter,
+	[KT_SUP_STEP_IDENTITY] = step_identity,
+	[KT_SUP_STEP_CAPABILITIES] = step_capabilities,
+	[KT_SUP_STEP_EXEC] = step_exec,
 };
 
 void kt_sup_child_run(kt_sup_child *self)
@@ -548,9 +558,9 @@ void kt_sup_child_run(kt_sup_child *self)
 			report.step = (int32_t)step->kind;
 			report.error = -status;
 			snprintf(report.detail, sizeof(report.detail), "%s",
-			         self->detail[0] ? self->detail
-			         : step->a       ? step->a
-			                         : "");
+				 self->detail[0] ? self->detail
+				 : step->a	 ? step->a
+						 : "");
 			break;
 		}
 	}

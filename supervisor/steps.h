@@ -25,9 +25,11 @@
 	X(PIVOT, "enter the new root")                                                             \
 	X(FILESYSTEM, "mount")                                                                     \
 	X(ATTACH, "mount at")                                                                      \
+	X(NODE, "make the device node")                                                            \
 	X(LINK, "make the link")                                                                   \
 	X(PREFILL, "fill from the image the volume at")                                            \
 	X(WAIT, "hear from the supervisor")                                                        \
+	X(CGROUPS, "make a control group namespace")                                               \
 	X(SYSCTL, "set")                                                                           \
 	X(NETWORK, "set up eth0")                                                                  \
 	X(MASK, "hide")                                                                            \
@@ -53,7 +55,7 @@ typedef enum kt_sup_step_kind {
 #define KT_SUP_STEP_ENUM(name, text) KT_SUP_STEP_##name,
 	KT_SUP_STEPS(KT_SUP_STEP_ENUM)
 #undef KT_SUP_STEP_ENUM
-	        KT_SUP_STEP_COUNT
+		KT_SUP_STEP_COUNT
 } kt_sup_step_kind;
 
 #define KT_SUP_SLOTS_MAX 128
@@ -87,11 +89,11 @@ typedef struct kt_sup_child {
 	const kt_sup_filter *filter; /* NULL: none */
 	const char *user;
 	uint64_t caps;
-	int report;     /* socket to the supervisor, close-on-exec */
+	int report;	/* socket to the supervisor, close-on-exec */
 	int streams[3]; /* to become 0, 1, 2; -1 with a terminal */
-	int exit_fd;    /* where init writes the exit status; -1 without init */
+	int exit_fd;	/* where init writes the exit status; -1 without init */
 	int join_pidfd; /* exec: the service's first process */
-	char *title;    /* where the process title may be overwritten, or NULL */
+	char *title;	/* where the process title may be overwritten, or NULL */
 	size_t title_len;
 	/* state of the child itself */
 	int slots[KT_SUP_SLOTS_MAX];
@@ -118,7 +120,7 @@ typedef struct kt_sup_report {
 
 /* Appends a step; NULL texts are allowed. -1 on OOM. */
 int kt_sup_plan_add(kt_sup_plan *self, kt_sup_step_kind kind, const char *a, const char *b,
-                    uint64_t n, uint64_t m);
+		    uint64_t n, uint64_t m);
 void kt_sup_plan_deinit(kt_sup_plan *self);
 
 /* Carries the plan out and never returns: execs, or reports and exits. */
@@ -135,6 +137,7 @@ int kt_sup_child_filesystem(kt_sup_child *self, const kt_sup_step *step);
 int kt_sup_child_stage(kt_sup_child *self, const kt_sup_step *step);
 int kt_sup_child_device(kt_sup_child *self, const kt_sup_step *step);
 int kt_sup_child_attach(kt_sup_child *self, const kt_sup_step *step);
+int kt_sup_child_node(kt_sup_child *self, const kt_sup_step *step);
 int kt_sup_child_link(kt_sup_child *self, const kt_sup_step *step);
 int kt_sup_child_prefill(kt_sup_child *self, const kt_sup_step *step);
 int kt_sup_child_mask(kt_sup_child *self, const kt_sup_step *step);

@@ -13,14 +13,14 @@
 #define CODE_MAX 4096 /* the kernel's own bound (BPF_MAXINSNS) */
 #define X32_BIT UINT32_C(0x40000000)
 #define NAMESPACE_FLAGS UINT32_C(0x7e020000) /* CLONE_NEWNS, NEWCGROUP … NEWNET */
-#define FAMILY_MAX 45                        /* AF_MCTP */
+#define FAMILY_MAX 45			     /* AF_MCTP */
 
 #define ARG_LOW(n) (uint32_t)(offsetof(struct seccomp_data, args) + 8 * (n))
 #define ARG_HIGH(n) (ARG_LOW(n) + 4)
 
 enum {
 	ACT_DENY = 100, /* EPERM; beside the values of kt_sup_call_rule */
-	ACT_NO_CALL,    /* ENOSYS */
+	ACT_NO_CALL,	/* ENOSYS */
 };
 
 /* Calls from `start` up to the next range's start have one fate. */
@@ -39,19 +39,19 @@ typedef struct builder {
 
 /* Socket families that a container gets: those that Docker's profile opens. */
 static const uint8_t denied_families[] = {
-        12 /* DECnet */,
-        19 /* Econet */,
-        20 /* ATM SVC */,
-        23 /* IrDA */,
-        25 /* WANPIPE */,
-        34 /* IUCV */,
-        37 /* CAIF */,
-        38 /* ALG: kernel crypto */,
-        40 /* vsock: the hypervisor */,
+	12 /* DECnet */,
+	19 /* Econet */,
+	20 /* ATM SVC */,
+	23 /* IrDA */,
+	25 /* WANPIPE */,
+	34 /* IUCV */,
+	37 /* CAIF */,
+	38 /* ALG: kernel crypto */,
+	40 /* vsock: the hypervisor */,
 };
 
 static const uint32_t harmless_personalities[] = {
-        0, 0x8 /* 32-bit address space */, 0x20000 /* UNAME26 */, 0x20008, 0xffffffff /* ask */,
+	0, 0x8 /* 32-bit address space */, 0x20000 /* UNAME26 */, 0x20008, 0xffffffff /* ask */,
 };
 
 static void emit(builder *b, uint16_t op, uint32_t k, uint8_t jt, uint8_t jf)
@@ -160,7 +160,7 @@ static void emit_tree(builder *b, size_t lo, size_t hi)
 		b->len++;
 		b->code[at].jf = 1;
 		b->code[at + 1] =
-		        (struct sock_filter){.code = BPF_JMP | BPF_JA, .k = (uint32_t)left};
+			(struct sock_filter){.code = BPF_JMP | BPF_JA, .k = (uint32_t)left};
 	}
 	emit_tree(b, mid, hi);
 }
@@ -201,7 +201,7 @@ static void emit_table(builder *b, const kt_sup_call *calls, size_t count, uint6
 	add_range(b, 0, ACT_DENY);
 	for (size_t i = 0; i < count; i++) {
 		bool last_of_abi =
-		        i + 1 == count || (calls[i].nr < X32_BIT && calls[i + 1].nr >= X32_BIT);
+			i + 1 == count || (calls[i].nr < X32_BIT && calls[i + 1].nr >= X32_BIT);
 
 		if (calls[i].nr >= X32_BIT && (i == 0 || calls[i - 1].nr < X32_BIT)) {
 			add_range(b, X32_BIT, ACT_DENY);

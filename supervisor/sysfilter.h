@@ -22,16 +22,16 @@ typedef struct kt_sup_filter {
 /* One known call: its number in one ABI and when it is allowed. */
 typedef struct kt_sup_call {
 	uint32_t nr;
-	uint8_t rule;      /* kt_sup_call_rule */
+	uint8_t rule;	   /* kt_sup_call_rule */
 	uint64_t any_caps; /* needs one of these; 0 = none */
 } kt_sup_call;
 
 typedef enum kt_sup_call_rule {
 	KT_SUP_CALL_ALLOW,
-	KT_SUP_CALL_CLONE,       /* no new namespaces without SYS_ADMIN */
-	KT_SUP_CALL_CLONE3,      /* "no such call" without SYS_ADMIN, so that libc uses clone */
+	KT_SUP_CALL_CLONE,	 /* no new namespaces without SYS_ADMIN */
+	KT_SUP_CALL_CLONE3,	 /* "no such call" without SYS_ADMIN, so that libc uses clone */
 	KT_SUP_CALL_PERSONALITY, /* only the harmless ones */
-	KT_SUP_CALL_SOCKET,      /* only known families, neither vsock nor kernel crypto */
+	KT_SUP_CALL_SOCKET,	 /* only known families, neither vsock nor kernel crypto */
 } kt_sup_call_rule;
 
 /* Builds the filter for a container with these capabilities. */

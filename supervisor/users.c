@@ -93,7 +93,7 @@ static void take_user(const record *r, uint32_t uid, kt_sup_user *ret, found_use
 
 /* The first line whose name, or else whose number, is text. */
 static int find_user(const char *text, size_t len, const char *passwd, kt_sup_user *ret,
-                     found_user *found)
+		     found_user *found)
 {
 	uint32_t wanted = 0;
 	bool numeric = parse_id(text, len, &wanted);

@@ -110,9 +110,9 @@ int kt_sup_open(const kt_buf *msg, kt_sup_reader *ret, kt_err *err)
 		return -1;
 	}
 	*ret = (kt_sup_reader){.type = h.type,
-	                       .id = h.id,
-	                       .pos = msg->data + sizeof(h),
-	                       .end = msg->data + msg->len};
+			       .id = h.id,
+			       .pos = msg->data + sizeof(h),
+			       .end = msg->data + msg->len};
 	return 0;
 }
 
@@ -208,7 +208,7 @@ static int body_to_memfd(const kt_buf *msg, kt_err *err)
 }
 
 static int send_packet(int sock, struct iovec *iov, const int *fds, size_t fd_count, int flags,
-                       kt_err *err)
+		       kt_err *err)
 {
 	union {
 		char space[CMSG_SPACE(sizeof(int) * (KT_SUP_FDS_MAX + 1))];
@@ -238,7 +238,7 @@ static int send_packet(int sock, struct iovec *iov, const int *fds, size_t fd_co
 }
 
 int kt_sup_send(int sock, const kt_buf *msg, const int *fds, size_t fd_count, int flags,
-                kt_err *err)
+		kt_err *err)
 {
 	int all[KT_SUP_FDS_MAX + 1] = {-1};
 	struct iovec iov = {.iov_base = msg->data, .iov_len = msg->len};
@@ -343,8 +343,8 @@ static int unpack(kt_buf *msg, bool truncated, int *fds, size_t *fd_count, kt_er
 	memcpy(&h, msg->data, sizeof(h));
 	if (!(h.flags & FLAG_IN_MEMFD)) {
 		return *fd_count <= KT_SUP_FDS_MAX
-		               ? 0
-		               : KT_FAIL(err, CORRUPT, "a message has too many descriptors");
+			       ? 0
+			       : KT_FAIL(err, CORRUPT, "a message has too many descriptors");
 	}
 	if (msg->len != sizeof(h) || *fd_count == 0) {
 		return KT_FAIL(err, CORRUPT, "a long message has no memory file");
@@ -379,7 +379,7 @@ static int receive_packet(int sock, kt_buf *msg, struct msghdr *mh, int flags, k
 }
 
 int kt_sup_recv(int sock, kt_buf *msg, int fds[KT_SUP_FDS_MAX], size_t *ret_fd_count, int flags,
-                kt_err *err)
+		kt_err *err)
 {
 	union {
 		char space[CMSG_SPACE(sizeof(int) * (KT_SUP_FDS_MAX + 1))];

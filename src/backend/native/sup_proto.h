@@ -97,74 +97,78 @@ typedef enum kt_sup_type {
 
 /* Fields. s = text, n = number, g = group. Numbers of tags are never reused. */
 typedef enum kt_sup_tag {
-	KT_SUP_F_VERSION = 1,       /* n */
-	KT_SUP_F_STATUS = 2,        /* n */
-	KT_SUP_F_MESSAGE = 3,       /* s: the error chain as "a: b: c" */
-	KT_SUP_F_STEP = 4,          /* s: launch step that failed */
-	KT_SUP_F_ERRNO = 5,         /* n */
-	KT_SUP_F_ENCLAVE = 6,       /* s */
-	KT_SUP_F_PID = 7,           /* n: as seen on the host */
-	KT_SUP_F_ID = 8,            /* s: service id */
-	KT_SUP_F_SERVICE = 9,       /* g */
-	KT_SUP_F_STATE = 10,        /* n: kt_sup_state */
+	KT_SUP_F_VERSION = 1,	    /* n */
+	KT_SUP_F_STATUS = 2,	    /* n */
+	KT_SUP_F_MESSAGE = 3,	    /* s: the error chain as "a: b: c" */
+	KT_SUP_F_STEP = 4,	    /* s: launch step that failed */
+	KT_SUP_F_ERRNO = 5,	    /* n */
+	KT_SUP_F_ENCLAVE = 6,	    /* s */
+	KT_SUP_F_PID = 7,	    /* n: as seen on the host */
+	KT_SUP_F_ID = 8,	    /* s: service id */
+	KT_SUP_F_SERVICE = 9,	    /* g */
+	KT_SUP_F_STATE = 10,	    /* n: kt_sup_state */
 	KT_SUP_F_EXIT_CODE = 11,    /* n: 0–255; 128 + signal when killed; absent while running */
 	KT_SUP_F_EXIT_SIGNAL = 12,  /* n: 0 = ended by itself */
 	KT_SUP_F_EXIT_UNKNOWN = 13, /* n: 1 = ended while nobody could see how */
 	KT_SUP_F_STARTED_NS = 14,   /* n: wall clock */
 	KT_SUP_F_LAUNCH_NS = 15,    /* n: from the request's arrival to the program's exec */
-	KT_SUP_F_EXEC_ID = 16,      /* n */
-	KT_SUP_F_SIGNAL = 17,       /* n */
-	KT_SUP_F_GRACE_MS = 18,     /* n */
-	KT_SUP_F_PORT = 19,         /* n */
-	KT_SUP_F_PROTOCOL = 20,     /* s: "tcp", "udp" */
+	KT_SUP_F_EXEC_ID = 16,	    /* n */
+	KT_SUP_F_SIGNAL = 17,	    /* n */
+	KT_SUP_F_GRACE_MS = 18,	    /* n */
+	KT_SUP_F_PORT = 19,	    /* n */
+	KT_SUP_F_PROTOCOL = 20,	    /* s: "tcp", "udp" */
 	KT_SUP_F_MEMORY_BYTES = 21, /* n: stats: in use; spec: hard limit without swap, 0 = none */
-	KT_SUP_F_CPU_NS = 22,       /* n: used since the start */
-	KT_SUP_F_PIDS = 23,         /* n: stats: in use; spec: limit, 0 = none */
-	KT_SUP_F_ROWS = 24,         /* n: terminal size */
-	KT_SUP_F_COLS = 25,         /* n */
+	KT_SUP_F_CPU_NS = 22,	    /* n: used since the start */
+	KT_SUP_F_PIDS = 23,	    /* n: stats: in use; spec: limit, 0 = none */
+	KT_SUP_F_ROWS = 24,	    /* n: terminal size */
+	KT_SUP_F_COLS = 25,	    /* n */
 	KT_SUP_F_OOM_KILLED = 26,   /* n: 1 = the kernel killed it for want of memory */
 
 	/* Service spec. ID, ARG, LAYER and IP are needed, the rest may be absent. */
-	KT_SUP_F_NAME = 40,        /* s: DNS name; entered while the service runs */
-	KT_SUP_F_IP = 41,          /* s: "172.16.0.5" */
-	KT_SUP_F_HOSTNAME = 42,    /* s: default: the first 12 characters of ID */
-	KT_SUP_F_FLAGS = 43,       /* n: kt_sup_flag */
-	KT_SUP_F_LAYER = 44,       /* s*: unpacked layer directories, topmost first */
+	KT_SUP_F_NAME = 40,	   /* s: DNS name; entered while the service runs */
+	KT_SUP_F_IP = 41,	   /* s: "172.16.0.5" */
+	KT_SUP_F_HOSTNAME = 42,	   /* s: default: the first 12 characters of ID */
+	KT_SUP_F_FLAGS = 43,	   /* n: kt_sup_flag */
+	KT_SUP_F_LAYER = 44,	   /* s*: unpacked layer directories, topmost first */
 	KT_SUP_F_UPPER_DIR = 45,   /* s: parent of the writable layer (default: the runtime dir) */
-	KT_SUP_F_ARG = 46,         /* s*: the program and its arguments */
-	KT_SUP_F_ENV = 47,         /* s*: "K=V"; PATH, HOSTNAME, HOME, TERM are added if missing */
-	KT_SUP_F_CWD = 48,         /* s: default "/"; made if missing */
-	KT_SUP_F_USER = 49,        /* s: "", name, uid, name:group, uid:gid … */
+	KT_SUP_F_ARG = 46,	   /* s*: the program and its arguments */
+	KT_SUP_F_ENV = 47,	   /* s*: "K=V"; PATH, HOSTNAME, HOME, TERM are added if missing */
+	KT_SUP_F_CWD = 48,	   /* s: default "/"; made if missing */
+	KT_SUP_F_USER = 49,	   /* s: "", name, uid, name:group, uid:gid … */
 	KT_SUP_F_STOP_SIGNAL = 50, /* n: default SIGTERM */
-	KT_SUP_F_LOG_PATH = 51,    /* s: log file (log_format.h); absent: output is discarded */
+	KT_SUP_F_LOG_PATH = 51,	   /* s: log file (log_format.h); absent: output is discarded */
 	KT_SUP_F_LOG_MAX_BYTES = 52, /* n: rotate beyond; default 16 MiB */
 	KT_SUP_F_LOG_FILES = 53,     /* n: rotated files kept beside the current one; default 4 */
 	KT_SUP_F_CPU_MILLIS = 54,    /* n: hard quota, 0 = none */
 	KT_SUP_F_SHM_BYTES = 55,     /* n: /dev/shm; default 64 MiB */
-	KT_SUP_F_CAP_ADD = 56,       /* s*: "NET_ADMIN", "CAP_NET_ADMIN", "ALL" */
-	KT_SUP_F_ULIMIT = 57,        /* g*: NAME ("nofile"), SOFT, HARD */
-	KT_SUP_F_SOFT = 58,          /* n: UINT64_MAX = unlimited */
-	KT_SUP_F_HARD = 59,          /* n */
-	KT_SUP_F_MOUNT = 60,         /* g*: SOURCE, TARGET, [FLAGS: kt_sup_mount_flag] */
-	KT_SUP_F_SOURCE = 61,        /* s: host path of a directory or file */
-	KT_SUP_F_TARGET = 62,        /* s: absolute path inside; made if missing */
-	KT_SUP_F_DEVICE = 63,        /* s*: host device path, same path inside, rwm */
+	KT_SUP_F_CAP_ADD = 56,	     /* s*: "NET_ADMIN", "CAP_NET_ADMIN", "ALL" */
+	KT_SUP_F_ULIMIT = 57,	     /* g*: NAME ("nofile"), SOFT, HARD */
+	KT_SUP_F_SOFT = 58,	     /* n: UINT64_MAX = unlimited */
+	KT_SUP_F_HARD = 59,	     /* n */
+	KT_SUP_F_MOUNT = 60,	     /* g*: SOURCE, TARGET, [FLAGS: kt_sup_mount_flag] */
+	KT_SUP_F_SOURCE = 61,	     /* s: host path of a directory or file */
+	KT_SUP_F_TARGET = 62,	     /* s: absolute path inside; made if missing */
+	KT_SUP_F_DEVICE = 63,	     /* s*: host device path, same path inside, rwm */
 	KT_SUP_F_EXTRA_HOST = 64,    /* s*: "IP NAME" lines for /etc/hosts */
 	KT_SUP_F_NAMESERVER = 65,    /* s*: default: KT_SUP_GATEWAY */
-	KT_SUP_F_CAP_DROP = 66,      /* s*: as CAP_ADD, taken off the default set first */
+	KT_SUP_F_CAP_DROP = 66,	     /* s*: as CAP_ADD, taken off the default set first */
 
 	/* 0x100 and up belong to the network helpers. */
 	KT_SUP_F_NET_FIRST = 0x100,
 } kt_sup_tag;
 
 typedef enum kt_sup_flag {
-	KT_SUP_TTY = 1 << 0,        /* a pty as standard streams */
+	KT_SUP_TTY = 1 << 0,	    /* a pty as standard streams */
 	KT_SUP_NO_INIT = 1 << 1,    /* the program is process 1 itself (tini_enabled=False) */
 	KT_SUP_PRIVILEGED = 1 << 2, /* all capabilities and devices, no masks, no filter */
 	KT_SUP_HOST_PID = 1 << 3,   /* the host's process namespace */
 	KT_SUP_NO_NEW_PRIVS = 1 << 4,
 	KT_SUP_VOLATILE = 1 << 5,  /* the writable layer ignores fsync */
 	KT_SUP_CLEAR_ENV = 1 << 6, /* exec: only the ENV given */
+	/* Starts it again whenever it ends by itself, after 100 ms, 200 ms … 1 min (back to 100 ms
+	 * once it has run for 10 s). A stop, a kill or a removal ends that. While it waits its
+	 * state is STOPPED; each end is a SERVICE_EXITED, each start a SERVICE_STARTED. */
+	KT_SUP_RESTART_ALWAYS = 1 << 7,
 } kt_sup_flag;
 
 typedef enum kt_sup_mount_flag {
@@ -224,14 +228,14 @@ uint64_t kt_sup_get_num(const kt_sup_reader *self, uint16_t tag, uint64_t fallba
  * errno of sendmsg in err->sys_errno (EAGAIN: nothing was sent).
  */
 int kt_sup_send(int sock, const kt_buf *msg, const int *fds, size_t fd_count, int flags,
-                kt_err *err);
+		kt_err *err);
 /*
  * Receives one message into msg (cleared first) and its descriptors, which then are the caller's,
  * close-on-exec; *ret_fd_count of them, at most KT_SUP_FDS_MAX. `flags` go to recvmsg.
  * 1 = a message, 0 = the peer has closed, -1 = failure (EAGAIN in err->sys_errno).
  */
 int kt_sup_recv(int sock, kt_buf *msg, int fds[KT_SUP_FDS_MAX], size_t *ret_fd_count, int flags,
-                kt_err *err);
+		kt_err *err);
 
 /* Whether text is a valid service id. */
 bool kt_sup_id_valid(const char *text);

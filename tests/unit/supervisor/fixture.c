@@ -51,7 +51,7 @@ static void make_layer(fixture *fx)
 	make_dir(fx->layer, "data", 0750);
 	make_file(fx->layer, "data/seed", "from the image\n");
 	make_file(fx->layer, "etc/passwd",
-	          "root:x:0:0:root:/root:/bin/sh\npostgres:x:70:71::/var/lib/pg:/bin/sh\n");
+		  "root:x:0:0:root:/root:/bin/sh\npostgres:x:70:71::/var/lib/pg:/bin/sh\n");
 	make_file(fx->layer, "etc/group", "root:x:0:\npg:x:71:\nssl:x:90:postgres,other\n");
 	make_file(fx->layer, "etc/plain", "not a program\n");
 	probe = kt_path_join(fx->layer, "bin/probe");
@@ -76,7 +76,7 @@ static const char *why_not(void)
 	}
 	waitpid(pid, &status, 0);
 	return status == 0 ? NULL
-	                   : "no namespaces: the supervisor's launcher cannot be tested here";
+			   : "no namespaces: the supervisor's launcher cannot be tested here";
 }
 
 int fx_setup(void **state)
@@ -135,7 +135,7 @@ void fx_connect(fixture *fx)
 	}
 	fx->sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	assert_true((size_t)snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/sup.sock", fx->dir) <
-	            sizeof(addr.sun_path));
+		    sizeof(addr.sun_path));
 	assert_int_equal(connect(fx->sock, (struct sockaddr *)&addr, sizeof(addr)), 0);
 	fx_begin(fx, &msg, KT_SUP_HELLO);
 	kt_sup_put_num(&msg, KT_SUP_F_VERSION, KT_SUP_VERSION);
@@ -290,7 +290,7 @@ static void wait_event(fixture *fx, kt_sup_type type, const char *id, uint64_t e
 			event_id = kt_sup_get_str(&fields, KT_SUP_F_ID);
 			if (fields.type == type &&
 			    (id ? event_id && strcmp(id, event_id) == 0
-			        : kt_sup_get_num(&fields, KT_SUP_F_EXEC_ID, 0) == exec_id)) {
+				: kt_sup_get_num(&fields, KT_SUP_F_EXEC_ID, 0) == exec_id)) {
 				*ret = event->msg;
 				*e = event->next;
 				free(event);
@@ -372,6 +372,14 @@ int fx_wait_exit(fixture *fx, const char *id)
 	return code;
 }
 
+void fx_wait_started(fixture *fx, const char *id)
+{
+	kt_buf msg;
+
+	wait_event(fx, KT_SUP_SERVICE_STARTED, id, 0, &msg);
+	kt_buf_deinit(&msg);
+}
+
 char *fx_log(fixture *fx, const char *id)
 {
 	char *path = log_path(fx, id);
@@ -389,7 +397,7 @@ char *fx_log(fixture *fx, const char *id)
 		assert_int_equal(line[KT_LOG_TIME_LEN - 1], 'Z');
 		assert_int_equal(line[KT_LOG_STREAM_OFFSET], 's');
 		kt_buf_add(&out, line + KT_LOG_TEXT_OFFSET,
-		           (size_t)(end - line) - KT_LOG_TEXT_OFFSET);
+			   (size_t)(end - line) - KT_LOG_TEXT_OFFSET);
 		if (line[KT_LOG_TAG_OFFSET] == 'F') {
 			kt_buf_addc(&out, '\n');
 		}

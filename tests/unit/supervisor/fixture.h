@@ -71,6 +71,8 @@ void fx_spec(fixture *fx, kt_buf *msg, const char *id, unsigned host, const char
 int64_t fx_launch(fixture *fx, const char *id, unsigned host, const char *first, ...);
 /* Waits for the end of a service; its exit code. */
 int fx_wait_exit(fixture *fx, const char *id);
+/* Waits for the next word that a service has started. */
+void fx_wait_started(fixture *fx, const char *id);
 /* Launches, waits for the end, returns the output without time stamps (caller frees). */
 char *fx_run(fixture *fx, const char *id, unsigned host, const char *first, ...);
 /* As fx_run with a request made by fx_spec. */

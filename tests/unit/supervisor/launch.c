@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 static void assert_has(const char *text, const char *part)
@@ -88,25 +89,25 @@ static void test_capabilities_and_privileges(void **state)
 static void test_system_calls(void **state)
 {
 	static const char *const denied[] = {
-	        "mount=EPERM",           "umount=EPERM",
-	        "unshare_user=EPERM",    "unshare_net=EPERM",
-	        "setns=EPERM",           "clone3=ENOSYS",
-	        "clone_newuser=EPERM",   "bpf=EPERM",
-	        "keyctl=EPERM",          "perf=EPERM",
-	        "kexec=EPERM",           "init_module=EPERM",
-	        "io_uring=EPERM",        "userfaultfd=EPERM",
-	        "open_by_handle=EPERM",  "settimeofday=EPERM",
-	        "swapon=EPERM",          "reboot=EPERM",
-	        "pivot_root=EPERM",      "fsopen=EPERM",
-	        "socket_vsock=EPERM",    "socket_alg=EPERM",
-	        "personality_odd=EPERM", "too_new=ENOSYS",
+		"mount=EPERM",		 "umount=EPERM",
+		"unshare_user=EPERM",	 "unshare_net=EPERM",
+		"setns=EPERM",		 "clone3=ENOSYS",
+		"clone_newuser=EPERM",	 "bpf=EPERM",
+		"keyctl=EPERM",		 "perf=EPERM",
+		"kexec=EPERM",		 "init_module=EPERM",
+		"io_uring=EPERM",	 "userfaultfd=EPERM",
+		"open_by_handle=EPERM",	 "settimeofday=EPERM",
+		"swapon=EPERM",		 "reboot=EPERM",
+		"pivot_root=EPERM",	 "fsopen=EPERM",
+		"socket_vsock=EPERM",	 "socket_alg=EPERM",
+		"personality_odd=EPERM", "too_new=ENOSYS",
 	};
 	static const char *const allowed[] = {
-	        "socket_inet=ok",
-	        "socket_raw=ok",
-	        "chroot=ok",
-	        "personality_ask=ok",
-	        "fchmodat2_unlike_eperm=ok",
+		"socket_inet=ok",
+		"socket_raw=ok",
+		"chroot=ok",
+		"personality_ask=ok",
+		"fchmodat2_unlike_eperm=ok",
 	};
 	fixture *fx = *state;
 	char *log;
@@ -125,7 +126,7 @@ static void test_system_calls(void **state)
 static void test_masks_and_devices(void **state)
 {
 	static const char *const hidden[] = {"/proc/kcore", "/proc/keys", "/proc/timer_list",
-	                                     "/proc/interrupts"};
+					     "/proc/interrupts"};
 	fixture *fx = *state;
 	char *log;
 	int code;
@@ -166,7 +167,7 @@ static void test_masks_and_devices(void **state)
 	assert_has(log, " - proc proc rw");
 	kt_free(log);
 	log = fx_exec(fx, "m", NULL, &code, "cat", "/proc/sys/net/ipv4/ip_unprivileged_port_start",
-	              NULL);
+		      NULL);
 	assert_string_equal(log, "0\n");
 	kt_free(log);
 	log = fx_exec(fx, "m", NULL, &code, "fds", NULL);
@@ -367,7 +368,7 @@ static void test_failures(void **state)
 	fx_spec(fx, &msg, "none", 5, "exit", "0", NULL);
 	put_mount(&msg, "/no/such/source", "/x", 0);
 	expect_failure(fx, &msg, KT_ERR_NOT_FOUND,
-	               "cannot take the mount source '/no/such/source'");
+		       "cannot take the mount source '/no/such/source'");
 
 	fx_spec(fx, &msg, "none", 5, "exit", "0", NULL);
 	kt_sup_put_str(&msg, KT_SUP_F_IP, "10.0.0.1");
@@ -419,6 +420,8 @@ static void test_limits(void **state)
 	fixture *fx = *state;
 	kt_buf msg = KT_BUF_INIT;
 	fx_reply reply;
+	bool found = false;
+	char *log;
 	int code;
 
 	FX_OR_SKIP(fx);
@@ -434,6 +437,95 @@ static void test_limits(void **state)
 		return;
 	}
 	assert_int_equal(code, 128 + 9);
+	/* a program that looks for its limit finds it, in either hierarchy */
+	for (int v2 = 0; v2 < 2; v2++) {
+		fx_spec(fx, &msg, "look", 5, "cat",
+			v2 ? "/sys/fs/cgroup/memory.max"
+			   : "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+			NULL);
+		kt_sup_put_num(&msg, KT_SUP_F_MEMORY_BYTES, 20480000);
+		log = fx_run_spec(fx, "look", &msg);
+		found = found || strcmp(log, "20480000\n") == 0;
+		kt_free(log);
+	}
+	assert_true(found);
+}
+
+/* With CAP_SYS_ADMIN a service can make mounts of its own, where nodes count; the kernel's filter
+ * on its group still lets it open only what it was given. */
+static void test_device_filter(void **state)
+{
+	static const char *const devices[] = {"/dev/fuse", "/dev/net/tun", "/dev/loop-control"};
+	const char *device = NULL;
+	char major_text[16];
+	char minor_text[16];
+	struct stat st;
+	fixture *fx = *state;
+	kt_buf msg = KT_BUF_INIT;
+	fx_reply reply;
+	char *log;
+	int code;
+
+	FX_OR_SKIP(fx);
+	if (access("/sys/fs/cgroup/unified/cgroup.procs", F_OK) < 0 &&
+	    access("/sys/fs/cgroup/cgroup.procs", F_OK) < 0) {
+		print_message("skipped: no v2 control groups, so no device filter here\n");
+		skip();
+	}
+	for (size_t i = 0; !device && i < KT_ARRAY_LEN(devices); i++) {
+		device = stat(devices[i], &st) == 0 ? devices[i] : NULL;
+	}
+	if (!device) {
+		print_message("skipped: this host has no device to try with\n");
+		skip();
+	}
+	snprintf(major_text, sizeof(major_text), "%u", major(st.st_rdev));
+	snprintf(minor_text, sizeof(minor_text), "%u", minor(st.st_rdev));
+	fx_spec(fx, &msg, "admin", 5, "wait", NULL);
+	kt_sup_put_str(&msg, KT_SUP_F_CAP_ADD, "SYS_ADMIN");
+	fx_call_ok(fx, &msg, &reply);
+	fx_reply_deinit(&reply);
+	log = fx_exec(fx, "admin", NULL, &code, "mounted-device", major_text, minor_text, NULL);
+	assert_string_equal(log, "mount=ok\nmknod=ok\nopen=EPERM\n");
+	kt_free(log);
+	log = fx_exec(fx, "admin", NULL, &code, "mounted-device", "1", "3", NULL); /* null */
+	assert_string_equal(log, "mount=ok\nmknod=ok\nopen=ok\n");
+	kt_free(log);
+	fx_remove(fx, "admin");
+	fx_spec(fx, &msg, "given", 5, "wait", NULL);
+	kt_sup_put_str(&msg, KT_SUP_F_DEVICE, device);
+	fx_call_ok(fx, &msg, &reply);
+	fx_reply_deinit(&reply);
+	log = fx_exec(fx, "given", NULL, &code, "cat-some", device, NULL);
+	assert_string_equal(log, "open=ok\n");
+	kt_free(log);
+	fx_remove(fx, "given");
+}
+
+static void test_privileged(void **state)
+{
+	fixture *fx = *state;
+	kt_buf msg = KT_BUF_INIT;
+	fx_reply reply;
+	char *log;
+	int code;
+
+	FX_OR_SKIP(fx);
+	fx_spec(fx, &msg, "priv", 5, "wait", NULL);
+	kt_sup_put_num(&msg, KT_SUP_F_FLAGS, KT_SUP_PRIVILEGED);
+	fx_call_ok(fx, &msg, &reply);
+	fx_reply_deinit(&reply);
+	log = fx_exec(fx, "priv", NULL, &code, "cat", "/proc/self/status", NULL);
+	assert_has(log, "Seccomp:\t0\n");
+	assert_lacks(log, "CapEff:\t00000000a80425fb\n");
+	kt_free(log);
+	log = fx_exec(fx, "priv", NULL, &code, "cat-some", "/dev/kmsg", NULL);
+	assert_string_equal(log, "open=ok\n");
+	kt_free(log);
+	log = fx_exec(fx, "priv", NULL, &code, "cat", "/proc/1/comm", NULL);
+	assert_string_equal(log, "init\n");
+	kt_free(log);
+	fx_remove(fx, "priv");
 }
 
 static void test_much_output(void **state)
@@ -450,19 +542,21 @@ static void test_much_output(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_output_and_exit),
-	        cmocka_unit_test(test_capabilities_and_privileges),
-	        cmocka_unit_test(test_system_calls),
-	        cmocka_unit_test(test_masks_and_devices),
-	        cmocka_unit_test(test_identity),
-	        cmocka_unit_test(test_terminal),
-	        cmocka_unit_test(test_files),
-	        cmocka_unit_test(test_mounts),
-	        cmocka_unit_test(test_hostile_links),
-	        cmocka_unit_test(test_failures),
-	        cmocka_unit_test(test_network),
-	        cmocka_unit_test(test_limits),
-	        cmocka_unit_test(test_much_output),
+		cmocka_unit_test(test_output_and_exit),
+		cmocka_unit_test(test_capabilities_and_privileges),
+		cmocka_unit_test(test_system_calls),
+		cmocka_unit_test(test_masks_and_devices),
+		cmocka_unit_test(test_identity),
+		cmocka_unit_test(test_terminal),
+		cmocka_unit_test(test_files),
+		cmocka_unit_test(test_mounts),
+		cmocka_unit_test(test_hostile_links),
+		cmocka_unit_test(test_failures),
+		cmocka_unit_test(test_network),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_device_filter),
+		cmocka_unit_test(test_privileged),
+		cmocka_unit_test(test_much_output),
 	};
 
 	return cmocka_run_group_tests_name("supervisor/launch", tests, fx_setup, fx_teardown);

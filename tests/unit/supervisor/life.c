@@ -63,6 +63,16 @@ static int stop(fixture *fx, const char *id, uint64_t grace_ms)
 	return code;
 }
 
+static void end_process(pid_t pid)
+{
+	struct pollfd p = {.fd = pidfd_open(pid, 0), .events = POLLIN};
+
+	assert_true(p.fd >= 0);
+	assert_int_equal(kill(pid, SIGTERM), 0);
+	assert_int_equal(poll(&p, 1, 10000), 1);
+	close(p.fd);
+}
+
 static void test_exec(void **state)
 {
 	fixture *fx = *state;
@@ -202,6 +212,45 @@ static void test_stop_and_start(void **state)
 	fx_remove(fx, "deaf");
 }
 
+static void test_restart_policy(void **state)
+{
+	fixture *fx = *state;
+	kt_buf msg = KT_BUF_INIT;
+	fx_reply reply;
+	uint64_t first;
+
+	FX_OR_SKIP(fx);
+	fx_spec(fx, &msg, "again", 5, "wait", NULL);
+	kt_sup_put_num(&msg, KT_SUP_F_FLAGS, KT_SUP_RESTART_ALWAYS);
+	fx_call_ok(fx, &msg, &reply);
+	fx_reply_deinit(&reply);
+	fx_wait_log(fx, "again", "waiting");
+	fx_wait_started(fx, "again");
+	first = service_number(fx, "again", KT_SUP_F_PID, 0);
+	end_process((pid_t)first);
+	assert_int_equal(fx_wait_exit(fx, "again"), 7);
+	fx_wait_started(fx, "again");
+	assert_int_not_equal(service_number(fx, "again", KT_SUP_F_PID, 0), first);
+	/* what was stopped on purpose stays so, for the next supervisor, too */
+	(void)stop(fx, "again", 0);
+	fx_kill(fx);
+	fx_start(fx);
+	assert_int_equal(service_number(fx, "again", KT_SUP_F_STATE, 0), KT_SUP_STATE_STOPPED);
+	fx_remove(fx, "again");
+	/* one that ended while nobody watched is started by the next supervisor */
+	fx_spec(fx, &msg, "again", 5, "wait", NULL);
+	kt_sup_put_num(&msg, KT_SUP_F_FLAGS, KT_SUP_RESTART_ALWAYS);
+	fx_call_ok(fx, &msg, &reply);
+	first = kt_sup_get_num(&reply.fields, KT_SUP_F_PID, 0);
+	fx_reply_deinit(&reply);
+	fx_wait_log(fx, "again", "waiting");
+	fx_kill(fx);
+	end_process((pid_t)first);
+	fx_start(fx);
+	fx_wait_started(fx, "again");
+	fx_remove(fx, "again");
+}
+
 static void test_orphans_are_reaped(void **state)
 {
 	fixture *fx = *state;
@@ -265,16 +314,6 @@ static void test_stats(void **state)
 	assert_true(kt_sup_get_num(&reply.fields, KT_SUP_F_MEMORY_BYTES, 1) > 0);
 	fx_reply_deinit(&reply);
 	fx_remove(fx, "st");
-}
-
-static void end_process(pid_t pid)
-{
-	struct pollfd p = {.fd = pidfd_open(pid, 0), .events = POLLIN};
-
-	assert_true(p.fd >= 0);
-	assert_int_equal(kill(pid, SIGTERM), 0);
-	assert_int_equal(poll(&p, 1, 10000), 1);
-	close(p.fd);
 }
 
 static void test_supervisor_lost_and_found(void **state)
@@ -383,10 +422,10 @@ static void test_twenty_services(void **state)
 	print_message("20 services: %.1f ms in all\n", (double)(kt_now() - start) / 1e6);
 	qsort(took, 20, sizeof(took[0]), compare);
 	print_message("launch (request to exec): median %.2f ms, slowest %.2f ms\n",
-	              (double)took[10] / 1e6, (double)took[19] / 1e6);
+		      (double)took[10] / 1e6, (double)took[19] / 1e6);
 	kb = fx_private_kb(fx->pid);
 	print_message("supervisor with 20 services: %ld kB private; an init: %ld kB\n", kb,
-	              fx_private_kb((pid_t)service_number(fx, "n3", KT_SUP_F_PID, 0)));
+		      fx_private_kb((pid_t)service_number(fx, "n3", KT_SUP_F_PID, 0)));
 	assert_true(kb <= 2048);
 	start = kt_now();
 	for (unsigned i = 0; i < 20; i++) {
@@ -422,10 +461,10 @@ static bool is_dead(pid_t pid)
 static void assert_nothing_left(fixture *fx, pid_t service_pid)
 {
 	static const char *const groups[] = {
-	        "/sys/fs/cgroup/kurtosis/" FX_ENCLAVE,
-	        "/sys/fs/cgroup/unified/kurtosis/" FX_ENCLAVE,
-	        "/sys/fs/cgroup/memory/kurtosis/" FX_ENCLAVE,
-	        "/sys/fs/cgroup/cpu/kurtosis/" FX_ENCLAVE,
+		"/sys/fs/cgroup/kurtosis/" FX_ENCLAVE,
+		"/sys/fs/cgroup/unified/kurtosis/" FX_ENCLAVE,
+		"/sys/fs/cgroup/memory/kurtosis/" FX_ENCLAVE,
+		"/sys/fs/cgroup/cpu/kurtosis/" FX_ENCLAVE,
 	};
 	char *upper = kt_path_join(fx->tmp, "upper");
 	DIR *dir = opendir(upper);
@@ -506,17 +545,18 @@ static void test_destroy_offline(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_exec),
-	        cmocka_unit_test(test_exec_failures),
-	        cmocka_unit_test(test_exec_terminal),
-	        cmocka_unit_test(test_stop_and_start),
-	        cmocka_unit_test(test_orphans_are_reaped),
-	        cmocka_unit_test(test_dial_and_listen),
-	        cmocka_unit_test(test_stats),
-	        cmocka_unit_test(test_supervisor_lost_and_found),
-	        cmocka_unit_test(test_twenty_services),
-	        cmocka_unit_test(test_destroy_by_request),
-	        cmocka_unit_test(test_destroy_offline),
+		cmocka_unit_test(test_exec),
+		cmocka_unit_test(test_exec_failures),
+		cmocka_unit_test(test_exec_terminal),
+		cmocka_unit_test(test_stop_and_start),
+		cmocka_unit_test(test_restart_policy),
+		cmocka_unit_test(test_orphans_are_reaped),
+		cmocka_unit_test(test_dial_and_listen),
+		cmocka_unit_test(test_stats),
+		cmocka_unit_test(test_supervisor_lost_and_found),
+		cmocka_unit_test(test_twenty_services),
+		cmocka_unit_test(test_destroy_by_request),
+		cmocka_unit_test(test_destroy_offline),
 	};
 
 	return cmocka_run_group_tests_name("supervisor/life", tests, fx_setup, fx_teardown);

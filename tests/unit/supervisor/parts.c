@@ -163,7 +163,7 @@ static void test_damaged_messages(void **state)
 		full_spec(&msg);
 		for (uint32_t n = next_random(&seed) % 4; n < 5; n++) {
 			msg.data[16 + next_random(&seed) % (msg.len - 16)] =
-			        (char)next_random(&seed);
+				(char)next_random(&seed);
 		}
 		msg.len -= next_random(&seed) % 4 == 0 ? next_random(&seed) % (msg.len - 16) : 0;
 		fix_length(&msg);
@@ -210,7 +210,7 @@ static void test_spec(void **state)
 	assert_int_equal(spec.ulimits.items[0].resource, RLIMIT_NOFILE);
 	assert_true(spec.ulimits.items[0].hard == 100);
 	assert_true(spec.caps ==
-	            ((KT_SUP_CAPS_DEFAULT | KT_SUP_CAP(NET_ADMIN)) & ~KT_SUP_CAP(CHOWN)));
+		    ((KT_SUP_CAPS_DEFAULT | KT_SUP_CAP(NET_ADMIN)) & ~KT_SUP_CAP(CHOWN)));
 	assert_true(spec.shm_bytes == 64u << 20);
 	kt_sup_spec_deinit(&spec);
 	KT_TEST_EVERY_ALLOC(100, read_spec(&msg, &spec, NULL), kt_sup_spec_deinit(&spec));
@@ -224,18 +224,18 @@ static void test_wrong_specs(void **state)
 		const char *text;
 		const char *message;
 	} rows[] = {
-	        {KT_SUP_F_ID, "../x", "id must be"},
-	        {KT_SUP_F_IP, "10.0.0.1", "must lie in 172.16.0.0/22"},
-	        {KT_SUP_F_IP, "x", "not an IPv4 address"},
-	        {KT_SUP_F_LAYER, "relative", "not an absolute path"},
-	        {KT_SUP_F_ENV, "no-equals", "NAME=VALUE"},
-	        {KT_SUP_F_ENV, "=x", "NAME=VALUE"},
-	        {KT_SUP_F_CWD, "rel", "not absolute"},
-	        {KT_SUP_F_CAP_ADD, "FLY", "unknown capability 'FLY'"},
-	        {KT_SUP_F_HOSTNAME, "a b", "host name"},
-	        {KT_SUP_F_NAME, "a\nb", "host name"},
-	        {KT_SUP_F_EXTRA_HOST, "1.2.3.4 a\n5.6.7.8 b", "line break"},
-	        {KT_SUP_F_UPPER_DIR, "rel", "absolute"},
+		{KT_SUP_F_ID, "../x", "id must be"},
+		{KT_SUP_F_IP, "10.0.0.1", "must lie in 172.16.0.0/22"},
+		{KT_SUP_F_IP, "x", "not an IPv4 address"},
+		{KT_SUP_F_LAYER, "relative", "not an absolute path"},
+		{KT_SUP_F_ENV, "no-equals", "NAME=VALUE"},
+		{KT_SUP_F_ENV, "=x", "NAME=VALUE"},
+		{KT_SUP_F_CWD, "rel", "not absolute"},
+		{KT_SUP_F_CAP_ADD, "FLY", "unknown capability 'FLY'"},
+		{KT_SUP_F_HOSTNAME, "a b", "host name"},
+		{KT_SUP_F_NAME, "a\nb", "host name"},
+		{KT_SUP_F_EXTRA_HOST, "1.2.3.4 a\n5.6.7.8 b", "line break"},
+		{KT_SUP_F_UPPER_DIR, "rel", "absolute"},
 	};
 
 	(void)state;
@@ -258,17 +258,17 @@ static void test_wrong_specs(void **state)
 /* ---- users --------------------------------------------------------------------------- */
 
 static const char passwd_text[] = "root:x:0:0:root:/root:/bin/sh\n"
-                                  "\n"
-                                  "broken line\n"
-                                  "pg:x:70:71::/var/lib/pg:/bin/sh\n"
-                                  "big:x:99999999999:1::/:\n"
-                                  "1000:x:5:6::/odd:\n"
-                                  "last:x:8:9::/last";
+				  "\n"
+				  "broken line\n"
+				  "pg:x:70:71::/var/lib/pg:/bin/sh\n"
+				  "big:x:99999999999:1::/:\n"
+				  "1000:x:5:6::/odd:\n"
+				  "last:x:8:9::/last";
 static const char group_text[] = "root:x:0:\n"
-                                 "wheel:x:10:root,pg\n"
-                                 "ssl:x:90:other,pg,more\n"
-                                 "pgx:x:91:pgx\n"
-                                 "db:x:71:";
+				 "wheel:x:10:root,pg\n"
+				 "ssl:x:90:other,pg,more\n"
+				 "pgx:x:91:pgx\n"
+				 "db:x:71:";
 
 static void test_users(void **state)
 {
@@ -392,35 +392,35 @@ static uint32_t ask(const kt_sup_filter *f, uint32_t arch, long nr, uint64_t arg
 
 static void test_filter_defaults(void **state)
 {
-	static const long allowed[] = {SYS_read,   SYS_openat,          SYS_execve,
-	                               SYS_setuid, SYS_capset,          SYS_chroot,
-	                               SYS_prctl,  SYS_seccomp,         SYS_ptrace,
-	                               SYS_futex,  452 /* fchmodat2 */, 466 /* removexattrat */};
+	static const long allowed[] = {SYS_read,   SYS_openat,		SYS_execve,
+				       SYS_setuid, SYS_capset,		SYS_chroot,
+				       SYS_prctl,  SYS_seccomp,		SYS_ptrace,
+				       SYS_futex,  452 /* fchmodat2 */, 466 /* removexattrat */};
 	static const long denied[] = {SYS_mount,
-	                              SYS_umount2,
-	                              SYS_unshare,
-	                              SYS_setns,
-	                              SYS_bpf,
-	                              SYS_keyctl,
-	                              SYS_add_key,
-	                              SYS_kexec_load,
-	                              SYS_reboot,
-	                              SYS_swapon,
-	                              SYS_io_uring_setup,
-	                              SYS_userfaultfd,
-	                              SYS_acct,
-	                              SYS_perf_event_open,
-	                              SYS_init_module,
-	                              SYS_settimeofday,
-	                              SYS_open_by_handle_at,
-	                              SYS_pivot_root,
-	                              SYS_fsopen,
-	                              SYS_move_mount,
-	                              SYS_mount_setattr,
-	                              SYS_kcmp,
-	                              SYS_pidfd_getfd,
-	                              SYS_quotactl,
-	                              SYS_sethostname};
+				      SYS_umount2,
+				      SYS_unshare,
+				      SYS_setns,
+				      SYS_bpf,
+				      SYS_keyctl,
+				      SYS_add_key,
+				      SYS_kexec_load,
+				      SYS_reboot,
+				      SYS_swapon,
+				      SYS_io_uring_setup,
+				      SYS_userfaultfd,
+				      SYS_acct,
+				      SYS_perf_event_open,
+				      SYS_init_module,
+				      SYS_settimeofday,
+				      SYS_open_by_handle_at,
+				      SYS_pivot_root,
+				      SYS_fsopen,
+				      SYS_move_mount,
+				      SYS_mount_setattr,
+				      SYS_kcmp,
+				      SYS_pidfd_getfd,
+				      SYS_quotactl,
+				      SYS_sethostname};
 	kt_sup_filter f;
 
 	(void)state;
@@ -462,11 +462,11 @@ static void test_filter_arguments(void **state)
 	assert_int_equal(ask(&f, THIS_ARCH, SYS_personality, UINT64_C(1) << 32), EPERM_ANSWER);
 	for (uint64_t family = 0; family <= 60; family++) {
 		bool shut = family == 12 || family == 19 || family == 20 || family == 23 ||
-		            family == 25 || family == 34 || family == 37 || family == AF_ALG ||
-		            family == AF_VSOCK || family > 45;
+			    family == 25 || family == 34 || family == 37 || family == AF_ALG ||
+			    family == AF_VSOCK || family > 45;
 
 		assert_int_equal(ask(&f, THIS_ARCH, SYS_socket, family),
-		                 shut ? EPERM_ANSWER : SECCOMP_RET_ALLOW);
+				 shut ? EPERM_ANSWER : SECCOMP_RET_ALLOW);
 	}
 	assert_int_equal(ask(&f, THIS_ARCH, SYS_socket, UINT64_C(1) << 32 | AF_INET), EPERM_ANSWER);
 	kt_sup_filter_deinit(&f);
@@ -478,7 +478,7 @@ static void test_filter_follows_capabilities(void **state)
 
 	(void)state;
 	assert_int_equal(kt_sup_filter_init(&f, KT_SUP_CAPS_DEFAULT | KT_SUP_CAP(SYS_ADMIN), NULL),
-	                 0);
+			 0);
 	assert_int_equal(ask(&f, THIS_ARCH, SYS_mount, 0), SECCOMP_RET_ALLOW);
 	assert_int_equal(ask(&f, THIS_ARCH, SYS_clone3, 0), SECCOMP_RET_ALLOW);
 	assert_int_equal(ask(&f, THIS_ARCH, SYS_clone, 0x10000000), SECCOMP_RET_ALLOW);
@@ -487,7 +487,7 @@ static void test_filter_follows_capabilities(void **state)
 	assert_int_equal(ask(&f, THIS_ARCH, SYS_init_module, 0), EPERM_ANSWER);
 	kt_sup_filter_deinit(&f);
 	assert_int_equal(
-	        kt_sup_filter_init(&f, KT_SUP_CAP(SYS_PTRACE) | KT_SUP_CAP(SYS_TIME), NULL), 0);
+		kt_sup_filter_init(&f, KT_SUP_CAP(SYS_PTRACE) | KT_SUP_CAP(SYS_TIME), NULL), 0);
 	assert_int_equal(ask(&f, THIS_ARCH, SYS_kcmp, 0), SECCOMP_RET_ALLOW);
 	assert_int_equal(ask(&f, THIS_ARCH, SYS_settimeofday, 0), SECCOMP_RET_ALLOW);
 	assert_int_equal(ask(&f, THIS_ARCH, SYS_chroot, 0), EPERM_ANSWER);
@@ -541,8 +541,8 @@ static void pump_open(pump_fixture *x, uint64_t max_bytes, uint64_t files)
 	x->out = out[1];
 	x->err = err[1];
 	assert_int_equal(kt_sup_pump_start(&x->pump, &x->loop, x->scratch, x->path, max_bytes,
-	                                   files, out[0], err[0], NULL),
-	                 0);
+					   files, out[0], err[0], NULL),
+			 0);
 }
 
 static void pump_close(pump_fixture *x)
@@ -753,8 +753,8 @@ static void test_loop_drops_fetched_events(void **state)
 		assert_int_equal(pipe(pipes[i]), 0);
 		assert_int_equal(write(pipes[i][1], "x", 1), 1);
 		assert_int_equal(kt_sup_watch_add(&r.loop, &r.watches[i], pipes[i][0], EPOLLIN,
-		                                  on_rival, &r, NULL),
-		                 0);
+						  on_rival, &r, NULL),
+				 0);
 	}
 	kt_sup_timer_set(&r.loop, &end, kt_after_ms(20), stop_loop, &r.loop);
 	assert_int_equal(kt_sup_loop_run(&r.loop, NULL), 0);
@@ -769,23 +769,23 @@ static void test_loop_drops_fetched_events(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_message_round_trip),
-	        cmocka_unit_test(test_long_message),
-	        cmocka_unit_test(test_damaged_messages),
-	        cmocka_unit_test(test_spec),
-	        cmocka_unit_test(test_wrong_specs),
-	        cmocka_unit_test(test_users),
-	        cmocka_unit_test(test_hostile_account_files),
-	        cmocka_unit_test(test_filter_defaults),
-	        cmocka_unit_test(test_filter_arguments),
-	        cmocka_unit_test(test_filter_follows_capabilities),
-	        cmocka_unit_test_setup_teardown(test_pump_lines, pump_setup, pump_teardown),
-	        cmocka_unit_test_setup_teardown(test_pump_parts, pump_setup, pump_teardown),
-	        cmocka_unit_test_setup_teardown(test_pump_long_line, pump_setup, pump_teardown),
-	        cmocka_unit_test_setup_teardown(test_pump_rotates, pump_setup, pump_teardown),
-	        cmocka_unit_test_setup_teardown(test_pump_without_disk, pump_setup, pump_teardown),
-	        cmocka_unit_test(test_loop_timers),
-	        cmocka_unit_test(test_loop_drops_fetched_events),
+		cmocka_unit_test(test_message_round_trip),
+		cmocka_unit_test(test_long_message),
+		cmocka_unit_test(test_damaged_messages),
+		cmocka_unit_test(test_spec),
+		cmocka_unit_test(test_wrong_specs),
+		cmocka_unit_test(test_users),
+		cmocka_unit_test(test_hostile_account_files),
+		cmocka_unit_test(test_filter_defaults),
+		cmocka_unit_test(test_filter_arguments),
+		cmocka_unit_test(test_filter_follows_capabilities),
+		cmocka_unit_test_setup_teardown(test_pump_lines, pump_setup, pump_teardown),
+		cmocka_unit_test_setup_teardown(test_pump_parts, pump_setup, pump_teardown),
+		cmocka_unit_test_setup_teardown(test_pump_long_line, pump_setup, pump_teardown),
+		cmocka_unit_test_setup_teardown(test_pump_rotates, pump_setup, pump_teardown),
+		cmocka_unit_test_setup_teardown(test_pump_without_disk, pump_setup, pump_teardown),
+		cmocka_unit_test(test_loop_timers),
+		cmocka_unit_test(test_loop_drops_fetched_events),
 	};
 
 	return cmocka_run_group_tests_name("supervisor/parts", tests, NULL, NULL);
