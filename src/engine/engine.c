@@ -157,6 +157,11 @@ void kt_engine_free(kt_engine *self)
 	kt_free(self);
 }
 
+static char *enclave_dir(const kt_engine *self, const char *uuid)
+{
+	return kt_asprintf("%s/enclaves/%s", self->deps->root, uuid);
+}
+
 char *kt_engine_log_path(const kt_engine *self, const char *enclave, const char *service)
 {
 	return kt_asprintf("%s/enclaves/%s/logs/%s.log", self->deps->root, enclave, service);
@@ -184,8 +189,8 @@ int kt_engine_start_apic(kt_engine *self, const char *uuid, kt_err *err)
 {
 	KT_AUTO_FREE char *name = NULL;
 	KT_AUTO_FREE char *level = NULL;
-	KT_AUTO_FREE char *log_path =
-		kt_asprintf("%s/enclaves/%s/apic.log", self->deps->root, uuid);
+	KT_AUTO_FREE char *dir = enclave_dir(self, uuid);
+	KT_AUTO_FREE char *log_path = dir != NULL ? kt_path_join(dir, "apic.log") : NULL;
 	kt_apic_spec_line spec = {.uuid = uuid, .log_path = log_path};
 	{
 		KT_LOCK(&self->lock);
@@ -198,6 +203,9 @@ int kt_engine_start_apic(kt_engine *self, const char *uuid, kt_err *err)
 	}
 	if (name == NULL || level == NULL || log_path == NULL) {
 		return kt_err_nomem(err);
+	}
+	if (kt_fs_mkdirs(dir, 0711, err) < 0) {
+		return -1;
 	}
 	kt_apic_proc proc = {0};
 	int pidfd = -1;
@@ -328,6 +336,10 @@ static int forget(kt_engine *self, const char *uuid, kt_err *err)
 
 static int destroy_known(kt_engine *self, const char *uuid, kt_err *err)
 {
+	KT_AUTO_FREE char *dir = enclave_dir(self, uuid);
+	if (dir == NULL) {
+		return kt_err_nomem(err);
+	}
 	int known = set_phase(self, uuid, KT_PHASE_DESTROYING, err);
 	if (known < 0) {
 		return -1;
@@ -339,7 +351,8 @@ static int destroy_known(kt_engine *self, const char *uuid, kt_err *err)
 		kt_err_move(err, &cause);
 		return -1;
 	}
-	return forget(self, uuid, err);
+	/* The API container's state, where the backend has not taken it along. */
+	return kt_fs_remove_tree(dir, err) < 0 ? -1 : forget(self, uuid, err);
 }
 
 static int make_enclave(kt_engine *self, const kt_enclave_spec *spec, kt_err *err)
