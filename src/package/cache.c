@@ -3,17 +3,22 @@
 #include "package/git.h"
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/str.h"
 
 #include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define FETCH_PREFIX "fetch-"
+#define STALE_SECONDS (24 * 60 * 60)
 
 /* DIR/WHAT/github.com/OWNER/REPO/LEAF, where leaf may not be a path. */
 static char *entry_path(const kt_package_cache *self, const char *what, const kt_locator *locator,
@@ -141,6 +146,25 @@ static int publish(const kt_package_cache *self, const kt_locator *locator, cons
 	return 0;
 }
 
+/* Fetches that a killed process left behind. Only a help: failures do not matter. */
+static void sweep(const char *tmp)
+{
+	DIR *dir = opendir(tmp);
+	if (dir == NULL) {
+		return;
+	}
+	for (struct dirent *e; (e = readdir(dir)) != NULL;) {
+		KT_AUTO_FREE char *path = kt_path_join(tmp, e->d_name);
+		struct stat st;
+		if (path != NULL && kt_str_starts(e->d_name, FETCH_PREFIX) &&
+		    lstat(path, &st) == 0 &&
+		    st.st_mtim.tv_sec < kt_wall_ns() / KT_NS_PER_S - STALE_SECONDS) {
+			kt_fs_remove_tree(path, NULL);
+		}
+	}
+	closedir(dir);
+}
+
 static int fetch_tree(const kt_package_cache *self, const kt_locator *locator, kt_git_ref *ref,
 		      char **ret_tree, kt_err *err)
 {
@@ -151,7 +175,8 @@ static int fetch_tree(const kt_package_cache *self, const kt_locator *locator, k
 	if (kt_fs_mkdirs(tmp, 0755, err) < 0) {
 		return -1;
 	}
-	KT_AUTO_FREE char *dir = kt_fs_mkdtemp(tmp, "fetch-", err);
+	sweep(tmp);
+	KT_AUTO_FREE char *dir = kt_fs_mkdtemp(tmp, FETCH_PREFIX, err);
 	if (dir == NULL) {
 		return KT_WRAP(err,
 			       "Cloning the repository '%s' failed. Error creating temporary "

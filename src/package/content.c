@@ -543,6 +543,29 @@ int kt_content_read(kt_content *self, const char *locator, kt_buf *ret, kt_err *
 
 /* --- downloads ------------------------------------------------------------ */
 
+/* Go shows a status with its name; these are the ones that occur. */
+static const char *status_name(int status)
+{
+	static const struct {
+		int status;
+		const char *name;
+	} names[] = {
+		{301, "Moved Permanently"}, {302, "Found"},
+		{304, "Not Modified"},	    {400, "Bad Request"},
+		{401, "Unauthorized"},	    {403, "Forbidden"},
+		{404, "Not Found"},	    {405, "Method Not Allowed"},
+		{410, "Gone"},		    {429, "Too Many Requests"},
+		{500, "Internal Server Error"}, {502, "Bad Gateway"},
+		{503, "Service Unavailable"},	{504, "Gateway Timeout"},
+	};
+	for (size_t i = 0; i < KT_ARRAY_LEN(names); i++) {
+		if (names[i].status == status) {
+			return names[i].name;
+		}
+	}
+	return "";
+}
+
 /* The base of the URL's path, or "download". The caller frees. */
 static char *download_name(const char *url)
 {
@@ -589,8 +612,8 @@ static int download_to(kt_content *self, const char *url, const char *path, kt_e
 		KT_WRAP(err, "Failed to download '%s'", url);
 	} else if (response.status < 200 || response.status > 299) {
 		rc = KT_FAIL(err, UNAVAILABLE,
-			     "Downloading '%s' returned unexpected HTTP status '%d'", url,
-			     response.status);
+			     "Downloading '%s' returned unexpected HTTP status '%d %s'", url,
+			     response.status, status_name(response.status));
 	}
 	kt_http_client_free(client);
 	return rc;

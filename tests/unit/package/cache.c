@@ -3,6 +3,11 @@
 #include "package/cache.h"
 
 #include "base/str.h"
+#include "base/thread.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static char *tree(const fixture *f, const char *text, bool offline, bool *fetched, kt_err *err)
 {
@@ -106,13 +111,66 @@ static void test_git_missing(void **state)
 	assert_non_null(strstr(err.hint, "git"));
 }
 
+typedef struct racer {
+	const fixture *f;
+	char *got;
+} racer;
+
+static void *race(void *arg)
+{
+	racer *r = arg;
+	r->got = tree(r->f, "github.com/o/p", false, NULL, NULL);
+	return NULL;
+}
+
+/* Whoever is first, all get the one tree, and nothing is left beside it. */
+static void test_at_once(void **state)
+{
+	enum { RACERS = 4 };
+	fixture *f = *state;
+	racer racers[RACERS];
+	pthread_t threads[RACERS];
+	for (size_t i = 0; i < RACERS; i++) {
+		racers[i] = (racer){f, NULL};
+		assert_int_equal(kt_thread_start(&threads[i], 0, "race", race, &racers[i], NULL), 0);
+	}
+	for (size_t i = 0; i < RACERS; i++) {
+		pthread_join(threads[i], NULL);
+		assert_non_null(racers[i].got);
+		assert_string_equal(racers[i].got, racers[0].got);
+	}
+	assert_file(racers[0].got, "main.star", "X = 1\n");
+	for (size_t i = 0; i < RACERS; i++) {
+		kt_free(racers[i].got);
+	}
+	KT_AUTO_FREE char *tmp = kt_path_join(f->cache, "tmp");
+	assert_int_equal(rmdir(tmp), 0); /* it is empty */
+}
+
+static void test_leftovers_are_swept(void **state)
+{
+	fixture *f = *state;
+	KT_AUTO_FREE char *tmp = kt_path_join(f->cache, "tmp");
+	KT_AUTO_FREE char *old = kt_path_join(tmp, "fetch-old");
+	KT_AUTO_FREE char *young = kt_path_join(tmp, "fetch-young");
+	put_file(old, "x", "x");
+	put_file(young, "x", "x");
+	const struct timespec long_ago[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
+	assert_int_equal(utimensat(AT_FDCWD, old, long_ago, 0), 0);
+	KT_AUTO_FREE char *got = tree(f, "github.com/o/p", false, NULL, NULL);
+	assert_non_null(got);
+	assert_false(kt_fs_exists(old));
+	assert_true(kt_fs_exists(young));
+}
+
 int main(void)
 {
 #define GIT_TEST(fn) cmocka_unit_test_setup_teardown(fn, fixture_up, fixture_down)
 	const struct CMUnitTest tests[] = {
 		GIT_TEST(test_fetched_once), GIT_TEST(test_new_commit_is_seen),
 		GIT_TEST(test_without_network), GIT_TEST(test_failures),
-		GIT_TEST(test_git_missing),
+		GIT_TEST(test_git_missing), GIT_TEST(test_at_once),
+		GIT_TEST(test_leftovers_are_swept),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
