@@ -66,6 +66,17 @@ static kt_val finish(kt_sthread *t, mp_int *m, mp_err err)
 	return v;
 }
 
+kt_val kt_big_new(kt_sthread *t, uint64_t magnitude, bool negative)
+{
+	mp_int m;
+
+	if (mp_init(&m) != MP_OKAY) {
+		return kt_star_raise_nomem(t);
+	}
+	mp_set_u64(&m, magnitude);
+	return finish(t, &m, negative ? mp_neg(&m, &m) : MP_OKAY);
+}
+
 typedef mp_err (*binary_fn)(const mp_int *a, const mp_int *b, mp_int *c);
 
 static kt_val binary(kt_sthread *t, kt_val a, kt_val b, binary_fn fn)

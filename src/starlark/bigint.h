@@ -8,6 +8,7 @@
 
 #include "starlark/value.h"
 
+kt_val kt_big_new(kt_sthread *t, uint64_t magnitude, bool negative);
 kt_val kt_big_add(kt_sthread *t, kt_val a, kt_val b);
 kt_val kt_big_sub(kt_sthread *t, kt_val a, kt_val b);
 kt_val kt_big_mul(kt_sthread *t, kt_val a, kt_val b);

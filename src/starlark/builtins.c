@@ -46,8 +46,14 @@ static kt_val builtin_dir(kt_sthread *t, const kt_args *a)
 	return names;
 }
 
-/* The arguments as print and fail show them (bytes only by print), between separators. */
-static int join(kt_sthread *t, const kt_args *a, bool raw_bytes, kt_buf *out)
+/* Strings as they are, all else (bytes too) as a literal. */
+static int str_or_repr(kt_sthread *t, kt_val v, kt_buf *out)
+{
+	return kt_is_str(v) ? kt_val_str(t, v, out) : kt_val_repr(t, v, out);
+}
+
+/* The arguments as print and fail show them, between separators. */
+static int join(kt_sthread *t, const kt_args *a, bool text, kt_buf *out)
 {
 	static const kt_param params[] = {{"sep", KT_ARG_STRING, true, false}};
 	kt_args named = {.kw = a->kw, .nkw = a->nkw};
@@ -62,8 +68,7 @@ static int join(kt_sthread *t, const kt_args *a, bool raw_bytes, kt_buf *out)
 		} else if (i > 0) {
 			kt_buf_add(out, kt_as_str(sep)->data, kt_as_str(sep)->len);
 		}
-		bool raw = raw_bytes || !kt_is(a->pos[i], KT_KIND_BYTES);
-		if ((raw ? kt_val_str : kt_val_repr)(t, a->pos[i], out) < 0) {
+		if ((text ? kt_val_str : str_or_repr)(t, a->pos[i], out) < 0) {
 			return -1;
 		}
 	}

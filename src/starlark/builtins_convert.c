@@ -97,16 +97,15 @@ kt_val kt_builtin_chr(kt_sthread *t, const kt_args *a)
 	if (kt_exactly_one(t, a, "1") < 0) {
 		return KT_NULL;
 	}
-	if (kt_is_anyint(a->pos[0]) &&
-	    (!kt_int_get(a->pos[0], &rune) || rune > INT32_MAX || rune < INT32_MIN)) {
+	if (!kt_is_anyint(a->pos[0])) {
+		return kt_star_raise(t, "chr: got %s, want int", kt_val_type_name(a->pos[0]));
+	}
+	if (!kt_int_get(a->pos[0], &rune) || rune > INT32_MAX || rune < INT32_MIN) {
 		KT_AUTO_BUF kt_buf text = KT_BUF_INIT;
 
 		return kt_int_text(t, a->pos[0], 10, &text) < 0
 			       ? KT_NULL
 			       : kt_star_raise(t, "chr: %s out of range", kt_buf_str(&text));
-	}
-	if (kt_int_arg(t, a->pos[0], &rune) < 0) {
-		return KT_NAMED(t, a);
 	}
 	if (rune < 0) {
 		return kt_star_raise(t, "chr: Unicode code point %lld out of range (<0)",

@@ -211,10 +211,6 @@ kt_val kt_builtin_range(kt_sthread *t, const kt_args *a)
 	if (step == 0) {
 		return kt_star_raise(t, "range: step argument must not be zero");
 	}
-	if (start > KT_SMALL_MAX || start < KT_SMALL_MIN || stop > KT_SMALL_MAX ||
-	    stop < KT_SMALL_MIN || step > KT_SMALL_MAX || step < KT_SMALL_MIN) {
-		return kt_star_raise(t, "range: argument out of range");
-	}
 	len = step > 0 ? ((__int128)stop - start + step - 1) / step
 		       : ((__int128)start - stop - step - 1) / -(__int128)step;
 	r = kt_heap_obj(t, KT_KIND_RANGE, sizeof(*r));
@@ -224,7 +220,12 @@ kt_val kt_builtin_range(kt_sthread *t, const kt_args *a)
 	r->start = start;
 	r->stop = stop;
 	r->step = step;
+	if (len > INT64_MAX) {
+		return kt_star_raise(t, "range: too many elements");
+	}
 	r->len = len < 0 ? 0 : (int64_t)len;
+	r->h.aux = start > KT_SMALL_MAX || start < KT_SMALL_MIN || stop > KT_SMALL_MAX ||
+		   stop < KT_SMALL_MIN;
 	return kt_obj_val(r);
 }
 

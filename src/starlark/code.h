@@ -95,6 +95,7 @@ typedef struct kt_code {
 	const char *name;
 	const char *file;
 	kt_spos pos; /* of def or lambda */
+	kt_spos entry_pos; /* of calls that fail to bind their arguments */
 	const char *doc;
 	kt_instr *instrs;
 	kt_spos *positions; /* by instruction */

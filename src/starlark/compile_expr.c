@@ -681,7 +681,8 @@ static void slice(kt_fcomp *fc, const kt_expr *e, kt_reg dst)
 			kt_emit_wide(fc, KT_BC_LOADK, base + i, kt_const(fc, KT_NONE));
 		}
 	}
-	fc->pos = e->pos;
+	fc->pos = e->start;
+	kt_pos_after(e, &fc->pos);
 	kt_emit(fc, KT_BC_SLICE, 0, dst, base, 0);
 	fc->top = mark;
 }

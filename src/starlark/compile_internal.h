@@ -65,4 +65,9 @@ kt_op kt_binary_op(kt_token tok);
 
 void kt_stmts(kt_fcomp *fc, kt_stmt *s);
 
+/* The position that evaluating e leaves behind; *pos stays if there is none. */
+void kt_pos_after(const kt_expr *e, kt_spos *pos);
+/* Where a call that fails before its first instruction is reported. */
+kt_spos kt_pos_entry(const kt_fn_node *fn);
+
 #endif

@@ -360,6 +360,7 @@ static void describe(kt_fcomp *fc)
 	code->unit = fc->unit;
 	code->file = fc->unit->file;
 	code->pos = fn->pos;
+	code->entry_pos = kt_pos_entry(fn);
 	code->nparams = fn->nparams;
 	code->nkwonly = fn->nkwonly;
 	code->varargs = fn->varargs;

@@ -165,7 +165,8 @@ static kt_star_pos frame_pos(const kt_frame *frame)
 		const kt_code *code = kt_as_function(frame->callee)->code;
 
 		if (frame->at_entry || frame->pc == NULL) {
-			return (kt_star_pos){code->file, code->pos.line, code->pos.col};
+			return (kt_star_pos){code->file, code->entry_pos.line,
+					     code->entry_pos.col};
 		}
 		return kt_code_pos(code, frame->pc - 1);
 	}

@@ -224,9 +224,11 @@ static kt_val slice_range(kt_sthread *t, const kt_range *r, int64_t start, int64
 	if (result == NULL) {
 		return KT_NULL;
 	}
-	result->start = r->start + start * r->step;
-	result->stop = r->start + end * r->step;
-	result->step = step * r->step;
+	/* the end may lie beyond the last item: unsigned, as it may wrap */
+	result->h.aux = r->h.aux;
+	result->start = (int64_t)((uint64_t)r->start + (uint64_t)start * (uint64_t)r->step);
+	result->stop = (int64_t)((uint64_t)r->start + (uint64_t)end * (uint64_t)r->step);
+	result->step = (int64_t)((uint64_t)step * (uint64_t)r->step);
 	result->len = (int64_t)count;
 	return kt_obj_val(result);
 }

@@ -30,34 +30,28 @@ static kt_val floor_div_small(kt_sthread *t, int64_t a, int64_t b)
 
 static kt_val shift(kt_sthread *t, kt_binop op, kt_val a, kt_val b)
 {
-	int64_t count = kt_is_int(b) ? kt_small(b) : INT64_MAX;
+	KT_AUTO_BUF kt_buf text = KT_BUF_INIT;
+	int64_t count;
 
-	if (count > INT32_MAX || count < INT32_MIN) {
-		KT_AUTO_BUF kt_buf text = KT_BUF_INIT;
-
+	if (!kt_is_anyint(b)) {
+		return kt_star_raise(t, "got %s, want int", kt_val_type_name(b));
+	}
+	if (!kt_int_get(b, &count) || count > INT32_MAX || count < INT32_MIN) {
 		return kt_int_text(t, b, 10, &text) < 0
 			       ? KT_NULL
 			       : kt_star_raise(t, "%s out of range", kt_buf_str(&text));
 	}
 	if (count < 0) {
-		KT_AUTO_BUF kt_buf text = KT_BUF_INIT;
-
-		return kt_int_text(t, b, 10, &text) < 0
-			       ? KT_NULL
-			       : kt_star_raise(t, "negative shift count: %s", kt_buf_str(&text));
+		return kt_star_raise(t, "negative shift count: %lld", (long long)count);
 	}
 	if (op == KT_OP_SHR) {
 		if (kt_is_int(a)) {
 			return kt_small_val(kt_small(a) >> KT_MIN(count, 63));
 		}
-		return kt_big_shr(t, a, (unsigned)KT_MIN(count, INT32_MAX));
+		return kt_big_shr(t, a, (unsigned)count);
 	}
 	if (count >= MAX_SHIFT) {
-		KT_AUTO_BUF kt_buf text = KT_BUF_INIT;
-
-		return kt_int_text(t, b, 10, &text) < 0
-			       ? KT_NULL
-			       : kt_star_raise(t, "shift count too large: %s", kt_buf_str(&text));
+		return kt_star_raise(t, "shift count too large: %lld", (long long)count);
 	}
 	return kt_big_shl(t, a, (unsigned)count);
 }
@@ -113,9 +107,6 @@ static kt_val int_op(kt_sthread *t, kt_binop op, kt_val a, kt_val b)
 		return small ? a | b : kt_big_or(t, a, b);
 	case KT_OP_XOR:
 		return small ? (a ^ b) | 1 : kt_big_xor(t, a, b);
-	case KT_OP_SHL:
-	case KT_OP_SHR:
-		return shift(t, op, a, b);
 	default:
 		return unknown(t, op, a, b);
 	}
@@ -247,8 +238,8 @@ static kt_val repeat(kt_sthread *t, kt_val seq, kt_val count)
 	size_t len = kt_val_len(seq);
 	kt_str *s;
 
-	if (kt_is(seq, KT_KIND_TUPLE) && len == 0) {
-		return seq;
+	if (len == 0) {
+		return kt_is(seq, KT_KIND_LIST) ? kt_list_new(t, NULL, 0) : seq;
 	}
 	if (!kt_is_int(count) || kt_small(count) > INT32_MAX || kt_small(count) < INT32_MIN) {
 		KT_AUTO_BUF kt_buf text = KT_BUF_INIT;
@@ -425,7 +416,8 @@ static int in_bytes(kt_sthread *t, kt_val a, kt_val b, bool *ret)
 		KT_AUTO_BUF kt_buf text = KT_BUF_INIT;
 
 		kt_int_text(t, a, 10, &text);
-		return kt_star_fail(t, "int in bytes: %s out of range (want value in unsigned 8-bit range)", kt_buf_str(&text));
+		return kt_star_fail(t, "int in bytes: %s out of range (want value in unsigned 8-bit range)",
+				    kt_buf_str(&text));
 	}
 	*ret = memchr(s->data, (int)byte, s->len) != NULL;
 	return 0;
@@ -513,6 +505,13 @@ static kt_val host_op(kt_sthread *t, kt_binop op, kt_val a, kt_val b)
 	return v == KT_NULL && !t->failed ? unknown(t, op, a, b) : v;
 }
 
+static kt_val host_in(kt_sthread *t, kt_val a, kt_val b, bool negate)
+{
+	kt_val v = host_op(t, KT_OP_IN, a, b);
+
+	return v == KT_NULL || !negate ? v : kt_bool(!kt_val_truth(v));
+}
+
 static kt_val same_kind_op(kt_sthread *t, kt_binop op, kt_val a, kt_val b)
 {
 	switch (kt_val_kind(a)) {
@@ -556,7 +555,10 @@ kt_val kt_val_binary(kt_sthread *t, kt_binop op, kt_val a, kt_val b)
 		if (rc != 0) {
 			return rc < 0 ? KT_NULL : kt_bool(in == (op == KT_OP_IN));
 		}
-		return host_op(t, op, a, b);
+		return host_in(t, a, b, op == KT_OP_NOT_IN);
+	}
+	if (a_int && (op == KT_OP_SHL || op == KT_OP_SHR)) {
+		return shift(t, op, a, b);
 	}
 	if (a_int && b_int) {
 		return int_op(t, op, a, b);

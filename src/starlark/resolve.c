@@ -274,6 +274,7 @@ static kt_binding *use_toplevel(resolver *r, const use *u)
 	kt_val name = u->id->value;
 	kt_binding *b = find_loaded(r, name);
 	kt_val value = KT_NULL;
+	bool universal = false;
 	const char *hint;
 
 	if (b == NULL) {
@@ -287,6 +288,7 @@ static kt_binding *use_toplevel(resolver *r, const use *u)
 	}
 	if (value == KT_NULL) {
 		kt_dict_get(r->t, kt_obj_val(r->t->star->universe), name, &value);
+		universal = true;
 		if (value != KT_NULL && !r->t->star->opt.allow_set &&
 		    strcmp(text(name), "set") == 0) {
 			errorf(r, u->id->pos, "this Starlark dialect does not support sets");
@@ -296,6 +298,7 @@ static kt_binding *use_toplevel(resolver *r, const use *u)
 		b = new_binding(r, KT_SC_CONST, name, u->id->pos);
 		if (b != NULL) {
 			b->value = value;
+			b->universal = universal;
 		}
 		return b;
 	}

@@ -209,6 +209,7 @@ typedef enum kt_scope {
 
 struct kt_binding {
 	uint8_t scope; /* kt_scope */
+	bool universal; /* a CONST of the language itself */
 	kt_val name;
 	uint32_t index; /* of local, free or global */
 	kt_spos pos;    /* of the first binding */

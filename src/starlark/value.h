@@ -74,7 +74,7 @@ typedef struct kt_dict {
 } kt_dict;
 
 typedef struct kt_range {
-	kt_obj h;
+	kt_obj h; /* aux: some items may be no small ints */
 	int64_t start, stop, step;
 	int64_t len;
 } kt_range;

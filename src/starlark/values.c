@@ -74,8 +74,6 @@ bool kt_val_truth(kt_val v)
 	case KT_KIND_HOST:
 		return kt_as_host(v)->type->truth == NULL ||
 		       kt_as_host(v)->type->truth(kt_as_host(v));
-	case KT_KIND_ELEMS:
-		return kt_as_str(kt_as_elems(v)->of)->len > 0;
 	case KT_KIND_STRING:
 	case KT_KIND_BYTES:
 	case KT_KIND_LIST:
@@ -124,21 +122,15 @@ kt_val kt_int_new(kt_sthread *t, int64_t i)
 	if (i <= KT_SMALL_MAX && i >= KT_SMALL_MIN) {
 		return kt_small_val(i);
 	}
-	kt_val half = kt_small_val(i / 2);
-	kt_val even = kt_big_add(t, half, half);
-	return even == KT_NULL ? KT_NULL : kt_big_add(t, even, kt_small_val(i % 2));
+	return kt_big_new(t, i < 0 ? 0 - (uint64_t)i : (uint64_t)i, i < 0);
 }
 
 kt_val kt_int_new_u64(kt_sthread *t, uint64_t i)
 {
-	kt_val half;
-
 	if (i <= (uint64_t)KT_SMALL_MAX) {
 		return kt_small_val((int64_t)i);
 	}
-	half = kt_int_new(t, (int64_t)(i / 2));
-	half = half == KT_NULL ? KT_NULL : kt_big_add(t, half, half);
-	return half == KT_NULL ? KT_NULL : kt_big_add(t, half, kt_small_val((int64_t)(i % 2)));
+	return kt_big_new(t, i, false);
 }
 
 bool kt_int_get(kt_val v, int64_t *ret)

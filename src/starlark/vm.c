@@ -502,7 +502,7 @@ enter:
 				R[in.b] = list->items[at];
 				R[in.a + 1] = at + 1;
 			}
-		} else if (kt_is(seq, KT_KIND_RANGE)) {
+		} else if (kt_is(seq, KT_KIND_RANGE) && kt_obj_of(seq)->aux == 0) {
 			const kt_range *range = kt_as_range(seq);
 
 			status = at < (size_t)range->len;

@@ -1,0 +1,143 @@
+/*
+ * Positions that the reference takes from its instructions by accident of their order. They
+ * show in tracebacks, so they are followed.
+ */
+#include "starlark/compile_internal.h"
+
+/*
+ * The position that evaluating e leaves behind. The reference gives slices none of their
+ * own, so that a failing one is reported at whatever was evaluated last.
+ */
+void kt_pos_after(const kt_expr *e, kt_spos *pos)
+{
+	if (e == NULL) {
+		return;
+	}
+	switch ((kt_expr_kind)e->kind) {
+	case KT_EX_LITERAL:
+		return;
+	case KT_EX_LIST:
+	case KT_EX_TUPLE:
+		for (size_t i = e->list.len; i > 0; i--) {
+			if (e->list.items[i - 1]->kind != KT_EX_LITERAL) {
+				kt_pos_after(e->list.items[i - 1], pos);
+				return;
+			}
+		}
+		return;
+	case KT_EX_DICT:
+		if (e->list.len > 0) {
+			*pos = e->list.items[e->list.len - 1]->pos;
+		}
+		return;
+	case KT_EX_PAREN:
+		kt_pos_after(e->a, pos);
+		return;
+	case KT_EX_SLICE:
+		kt_pos_after(e->a, pos);
+		kt_pos_after(e->b, pos);
+		kt_pos_after(e->c, pos);
+		kt_pos_after(e->d, pos);
+		return;
+	default:
+		*pos = e->pos;
+		return;
+	}
+}
+
+/* Where the first instruction of e points; false if it has no position. */
+static bool first_pos(const kt_expr *e, kt_spos *pos)
+{
+	switch ((kt_expr_kind)e->kind) {
+	case KT_EX_IDENT:
+		if (e->binding->universal) {
+			return false;
+		}
+		*pos = e->pos;
+		return true;
+	case KT_EX_LIST:
+	case KT_EX_TUPLE:
+		return e->list.len > 0 && first_pos(e->list.items[0], pos);
+	case KT_EX_CALL:
+		return first_pos(e->call.fn, pos);
+	case KT_EX_DOT:
+		return first_pos(e->dot.of, pos);
+	case KT_EX_COND:
+		return first_pos(e->c, pos);
+	case KT_EX_BINARY:
+		while (e->kind == KT_EX_BINARY) {
+			e = e->a;
+		}
+		return first_pos(e, pos);
+	case KT_EX_PAREN:
+	case KT_EX_INDEX:
+	case KT_EX_SLICE:
+	case KT_EX_UNARY:
+		return first_pos(e->a, pos);
+	case KT_EX_LAMBDA:
+		*pos = e->pos;
+		for (size_t i = 0; i < e->lambda->params.len; i++) {
+			const kt_expr *p = e->lambda->params.items[i];
+
+			if (p->kind == KT_EX_BINARY) {
+				first_pos(p->b, pos);
+				break;
+			}
+		}
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool first_stmt_pos(const kt_stmt *s, kt_spos *pos)
+{
+	const kt_expr *target;
+
+	switch ((kt_stmt_kind)s->kind) {
+	case KT_ST_EXPR:
+	case KT_ST_IF:
+	case KT_ST_WHILE:
+		return first_pos(s->a, pos);
+	case KT_ST_ASSIGN:
+		target = s->a;
+		while (target->kind == KT_EX_PAREN) {
+			target = target->a;
+		}
+		return first_pos(s->op == KT_TOK_EQ ? s->b : target, pos);
+	case KT_ST_FOR:
+		return first_pos(s->b, pos);
+	case KT_ST_RETURN:
+		return s->a != NULL && first_pos(s->a, pos);
+	case KT_ST_DEF:
+		*pos = s->fn->pos;
+		for (size_t i = 0; i < s->fn->params.len; i++) {
+			if (s->fn->params.items[i]->kind == KT_EX_BINARY) {
+				first_pos(s->fn->params.items[i]->b, pos);
+				break;
+			}
+		}
+		return true;
+	default:
+		return false;
+	}
+}
+
+kt_spos kt_pos_entry(const kt_fn_node *fn)
+{
+	kt_spos pos = fn->pos;
+	const kt_stmt *s = fn->body;
+
+	if (fn->value != NULL) {
+		first_pos(fn->value, &pos);
+		return pos;
+	}
+	while (s != NULL && ((s->kind == KT_ST_EXPR && s->a->kind == KT_EX_LITERAL) ||
+			     (s->kind == KT_ST_BRANCH && s->op == KT_TOK_PASS))) {
+		s = s->next;
+	}
+	if (s != NULL) {
+		first_stmt_pos(s, &pos);
+	}
+	return pos;
+}
