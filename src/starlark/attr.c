@@ -7,7 +7,7 @@
 
 const char kt_method_keys[KT_KIND_COUNT];
 
-/* ---- shapes ---------------------------------------------------------------------------- */
+/* ---- shapes ------------------------------------------------------------------ */
 
 static bool same_shape(const kt_shape *shape, const kt_val *names, uint32_t n, uint32_t hash)
 {
@@ -75,7 +75,7 @@ kt_shape *kt_shape_get(kt_sthread *t, const kt_val *names, uint32_t n)
 	return shape;
 }
 
-/* ---- structs --------------------------------------------------------------------------- */
+/* ---- structs ----------------------------------------------------------------- */
 
 typedef struct field {
 	kt_val name, value;
@@ -191,7 +191,7 @@ kt_val kt_struct_ctor(kt_val v)
 	return kt_as_struct(v)->ctor;
 }
 
-/* ---- modules --------------------------------------------------------------------------- */
+/* ---- modules ----------------------------------------------------------------- */
 
 kt_val kt_module_new(kt_sthread *t, const char *name, kt_val members)
 {
@@ -229,7 +229,7 @@ static kt_dict_entry *member_of(kt_sthread *t, kt_val module, kt_val name)
 			    &failed);
 }
 
-/* ---- methods of built-in kinds ----------------------------------------------------------- */
+/* ---- methods of built-in kinds ----------------------------------------------- */
 
 int kt_methods_init(kt_sthread *t)
 {
@@ -291,7 +291,7 @@ kt_val kt_site_find_method(kt_star *star, kt_val of, kt_site *site)
 	return method;
 }
 
-/* ---- hints ------------------------------------------------------------------------------- */
+/* ---- hints ------------------------------------------------------------------- */
 
 static size_t fold(const char *name, char *out, size_t room)
 {
@@ -326,7 +326,7 @@ const char *kt_star_nearest(const char *name, const char *const *candidates, siz
 	return found;
 }
 
-/* ---- reading attributes -------------------------------------------------------------------- */
+/* ---- reading attributes ------------------------------------------------------ */
 
 typedef struct name_sink {
 	kt_sthread *t;

@@ -261,7 +261,7 @@ uint32_t kt_big_hash(kt_val a)
 	return (uint32_t)(h ^ (h >> 32));
 }
 
-/* ---- floats ---------------------------------------------------------------------------- */
+/* ---- floats ------------------------------------------------------------------ */
 
 /* Bits at and below position `low` of the magnitude: is any set? */
 static bool any_bit_below(const kt_big *big, int low)
@@ -388,7 +388,7 @@ int kt_int_cmp_float(kt_val a, double d)
 				      : cmp_big_double(kt_as_big(a), d);
 }
 
-/* ---- text ------------------------------------------------------------------------------ */
+/* ---- text -------------------------------------------------------------------- */
 
 static int digit_value(char c)
 {

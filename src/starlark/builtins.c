@@ -156,7 +156,7 @@ static kt_val builtin_len(kt_sthread *t, const kt_args *a)
 	return kt_small_val((int64_t)len);
 }
 
-/* ---- struct ------------------------------------------------------------------------------- */
+/* ---- struct ------------------------------------------------------------------ */
 
 static kt_val builtin_struct(kt_sthread *t, const kt_args *a)
 {
@@ -186,7 +186,7 @@ kt_val kt_struct_builtin(kt_sthread *t)
 	return kt_builtin_new(t, &row, NULL);
 }
 
-/* ---- the table ------------------------------------------------------------------------------ */
+/* ---- the table --------------------------------------------------------------- */
 
 static const kt_param one_value[] = {{"x", KT_ARG_ANY, false, false}};
 static const kt_param maybe_value[] = {{"x", KT_ARG_ANY, true, false}};

@@ -26,7 +26,7 @@ kt_val kt_builtin_bool(kt_sthread *t, const kt_args *a)
 	return kt_bool(a->v[0] != KT_NULL && kt_val_truth(a->v[0]));
 }
 
-/* ---- text ------------------------------------------------------------------------------------ */
+/* ---- text -------------------------------------------------------------------- */
 
 static kt_val bytes_of_ints(kt_sthread *t, kt_val iterable)
 {
@@ -202,7 +202,7 @@ kt_val kt_builtin_type(kt_sthread *t, const kt_args *a)
 	return kt_string_intern(t, name, strlen(name));
 }
 
-/* ---- numbers ------------------------------------------------------------------------------------ */
+/* ---- numbers ----------------------------------------------------------------- */
 
 static kt_val float_of_text(kt_sthread *t, const kt_str *s)
 {
@@ -313,9 +313,12 @@ static kt_val int_of_text(kt_sthread *t, const kt_args *a)
 	kt_val v;
 
 	if (a->v[1] != KT_NULL) {
-		if (!kt_int_get(a->v[1], &base) || base > INT32_MAX || base < INT32_MIN) {
+		if (!kt_is_anyint(a->v[1])) {
 			return kt_star_raise(t, "int: for base, got %s, want int",
 					     kt_val_type_name(a->v[1]));
+		}
+		if (!kt_int_get(a->v[1], &base)) {
+			base = -1;
 		}
 		if (base != 0 && (base < 2 || base > 36)) {
 			return kt_star_raise(t, "int: base must be an integer >= 2 && <= 36");

@@ -229,7 +229,7 @@ kt_val kt_builtin_range(kt_sthread *t, const kt_args *a)
 	return kt_obj_val(r);
 }
 
-/* ---- order -------------------------------------------------------------------------------------- */
+/* ---- order ------------------------------------------------------------------- */
 
 static kt_val key_of(kt_sthread *t, kt_val key_fn, kt_val item)
 {
@@ -308,48 +308,81 @@ typedef struct pair {
 	kt_val key, value;
 } pair;
 
+/*
+ * A sort goes on after comparisons that fail (which count as "not less"); the last failure is
+ * reported, as in the reference.
+ */
+typedef struct sorter {
+	kt_sthread *t;
+	bool reverse;
+	bool failed, fatal;
+	kt_star_error err;
+} sorter;
+
 /* Must b go before a, which stands before it? */
-static int goes_before(kt_sthread *t, const pair *b, const pair *a, bool reverse, bool *ret)
+static bool goes_before(sorter *s, const pair *b, const pair *a)
 {
-	return reverse ? kt_val_compare(t, KT_CMP_LT, a->key, b->key, ret)
-		       : kt_val_compare(t, KT_CMP_LT, b->key, a->key, ret);
+	bool less = false;
+	int rc;
+
+	if (s->fatal) {
+		return false;
+	}
+	rc = s->reverse ? kt_val_compare(s->t, KT_CMP_LT, a->key, b->key, &less)
+			: kt_val_compare(s->t, KT_CMP_LT, b->key, a->key, &less);
+	if (rc < 0) {
+		s->failed = true;
+		s->err = s->t->err;
+		s->fatal = s->err.kind != KT_STAR_EVAL;
+		kt_sthread_clear_error(s->t);
+		return false;
+	}
+	return less;
 }
 
 /* Merges two sorted halves of n items; stable. */
-static int merge(kt_sthread *t, const pair *from, size_t half, size_t n, bool reverse, pair *to)
+static void merge(sorter *s, const pair *from, size_t half, size_t n, pair *to)
 {
 	size_t i = 0;
 	size_t j = half;
 
 	for (size_t k = 0; k < n; k++) {
-		bool right = i == half;
+		bool right = i == half || (j < n && goes_before(s, &from[j], &from[i]));
 
-		if (i < half && j < n && goes_before(t, &from[j], &from[i], reverse, &right) < 0) {
-			return -1;
-		}
 		to[k] = right ? from[j++] : from[i++];
 	}
-	return 0;
 }
 
-static int merge_sort(kt_sthread *t, pair *items, size_t n, bool reverse, pair *spare)
+static void insertion_sort(sorter *s, pair *items, size_t n)
+{
+	for (size_t i = 1; i < n; i++) {
+		for (size_t j = i; j > 0 && goes_before(s, &items[j], &items[j - 1]); j--) {
+			pair swap = items[j];
+
+			items[j] = items[j - 1];
+			items[j - 1] = swap;
+		}
+	}
+}
+
+static void merge_sort(sorter *s, pair *items, size_t n, pair *spare)
 {
 	size_t half = n / 2;
 
-	if (n < 2) {
-		return 0;
+	if (n <= 20) {
+		insertion_sort(s, items, n);
+		return;
 	}
-	if (merge_sort(t, items, half, reverse, spare) < 0 ||
-	    merge_sort(t, items + half, n - half, reverse, spare) < 0 ||
-	    merge(t, items, half, n, reverse, spare) < 0) {
-		return -1;
-	}
+	merge_sort(s, items, half, spare);
+	merge_sort(s, items + half, n - half, spare);
+	merge(s, items, half, n, spare);
 	memcpy(items, spare, n * sizeof(*items));
-	return 0;
 }
 
 static int sort_list(kt_sthread *t, kt_list *list, kt_val key_fn, bool reverse, pair *pairs)
 {
+	sorter s = {.t = t, .reverse = reverse};
+
 	for (uint32_t i = 0; i < list->len; i++) {
 		pairs[i].value = list->items[i];
 		pairs[i].key = key_of(t, key_fn, list->items[i]);
@@ -357,7 +390,10 @@ static int sort_list(kt_sthread *t, kt_list *list, kt_val key_fn, bool reverse, 
 			return -1;
 		}
 	}
-	if (merge_sort(t, pairs, list->len, reverse, pairs + list->len) < 0) {
+	merge_sort(&s, pairs, list->len, pairs + list->len);
+	if (s.failed) {
+		t->err = s.err;
+		t->failed = true;
 		return -1;
 	}
 	for (uint32_t i = 0; i < list->len; i++) {

@@ -112,7 +112,7 @@ kt_val *kt_stack_top(const kt_sthread *t)
 	return frame->base;
 }
 
-/* ---- binding ------------------------------------------------------------------------- */
+/* ---- binding ----------------------------------------------------------------- */
 
 static const char *plural(size_t n)
 {
@@ -253,7 +253,7 @@ int kt_bind_args(kt_sthread *t, kt_function *fn, const kt_arg_list *args, kt_val
 	return rc;
 }
 
-/* ---- host functions -------------------------------------------------------------------- */
+/* ---- host functions ---------------------------------------------------------- */
 
 /* Keyword arguments as pairs; on the stack from *top on unless they are in that form already. */
 static const kt_val *pairs_of(kt_sthread *t, const kt_arg_list *args, kt_val **top)
@@ -337,7 +337,7 @@ kt_val kt_call_host(kt_sthread *t, kt_val callee, kt_val self, const kt_arg_list
 	return result;
 }
 
-/* ---- *args and **kwargs ------------------------------------------------------------------ */
+/* ---- *args and **kwargs ------------------------------------------------------ */
 
 /* Appends to the stack; false when it is full. */
 static bool push(kt_sthread *t, kt_val **top, kt_val v)
@@ -373,7 +373,7 @@ static int push_star(kt_sthread *t, kt_val star, kt_val **top)
 	return more;
 }
 
-static int push_starstar(kt_sthread *t, kt_val dict, kt_val **top)
+static int check_starstar(kt_sthread *t, kt_val dict)
 {
 	kt_val key;
 	kt_val value;
@@ -387,6 +387,16 @@ static int push_starstar(kt_sthread *t, kt_val dict, kt_val **top)
 			return kt_star_fail(t, "keywords must be strings, not %s",
 					    kt_val_type_name(key));
 		}
+	}
+	return 0;
+}
+
+static int push_starstar(kt_sthread *t, kt_val dict, kt_val **top)
+{
+	kt_val key;
+	kt_val value;
+
+	for (size_t at = 0; kt_dict_next(dict, &at, &key, &value);) {
 		if ((kt_as_str(key)->h.flags & KT_INTERNED) == 0) {
 			key = kt_string_intern(t, kt_as_str(key)->data, kt_as_str(key)->len);
 		}
@@ -402,7 +412,12 @@ int kt_call_stars(kt_sthread *t, kt_val *regs, kt_instr in, kt_val names)
 	size_t nnames = names == KT_NULL ? 0 : kt_as_tuple(names)->len;
 	kt_val *stars = regs + 1 + in.b + nnames;
 	kt_val *top = kt_stack_top(t);
-	kt_arg_list args = {.pos = top, .names = names, .values = regs + 1 + in.b, .nnames = nnames};
+	kt_arg_list args = {
+		.pos = top,
+		.names = names,
+		.values = regs + 1 + in.b,
+		.nnames = nnames,
+	};
 	kt_val result;
 
 	for (uint32_t i = 0; i < in.b; i++) {
@@ -410,8 +425,8 @@ int kt_call_stars(kt_sthread *t, kt_val *regs, kt_instr in, kt_val names)
 			return -1;
 		}
 	}
-	if ((in.n & 2) != 0 && !kt_is(stars[in.n & 1], KT_KIND_DICT)) {
-		return push_starstar(t, stars[in.n & 1], &top);
+	if ((in.n & 2) != 0 && check_starstar(t, stars[in.n & 1]) < 0) {
+		return -1;
 	}
 	if ((in.n & 1) != 0 && push_star(t, stars[0], &top) < 0) {
 		return -1;
@@ -437,7 +452,7 @@ int kt_call_stars(kt_sthread *t, kt_val *regs, kt_instr in, kt_val names)
 	return 1;
 }
 
-/* ---- from C ------------------------------------------------------------------------------ */
+/* ---- from C ------------------------------------------------------------------ */
 
 static kt_val call_from_c(kt_sthread *t, kt_function *fn, const kt_arg_list *args)
 {

@@ -28,7 +28,7 @@ typedef struct kt_instr {
 	X(GETFREE)     /* a = what free[b] holds */                                                \
 	X(CHECK)       /* fails if local a is unset */                                             \
 	X(ADD) X(SUB) X(MUL) X(DIV) X(FLOORDIV) X(MOD)                                             \
-	X(BITAND) X(BITOR) X(XOR) X(SHL) X(SHR) X(IN) X(NOTIN) /* a = b op c, in kt_binop's order */ \
+	X(BITAND) X(BITOR) X(XOR) X(SHL) X(SHR) X(IN) X(NOTIN) /* a = b op c; as kt_binop */       \
 	X(ADDI)        /* a = b + (int16)c */                                                      \
 	X(IADD)        /* a = b += c */                                                            \
 	X(IOR)         /* a = b |= c */                                                            \

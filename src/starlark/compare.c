@@ -88,7 +88,8 @@ static int equal_dicts(kt_sthread *t, kt_dict *a, kt_dict *b, bool sets, int dep
 	return 0;
 }
 
-static int equal_structs(kt_sthread *t, const kt_struct *a, const kt_struct *b, int depth, bool *ret)
+static int equal_structs(kt_sthread *t, const kt_struct *a, const kt_struct *b, int depth,
+			 bool *ret)
 {
 	*ret = a->shape == b->shape;
 	if (*ret && equal(t, a->ctor, b->ctor, depth - 1, ret) < 0) {
@@ -136,7 +137,8 @@ static int equal(kt_sthread *t, kt_val a, kt_val b, int depth, bool *ret)
 		return equal_items(t, a, b, depth, ret);
 	case KT_KIND_DICT:
 	case KT_KIND_SET:
-		return equal_dicts(t, kt_as_dict(a), kt_as_dict(b), kind == KT_KIND_SET, depth, ret);
+		return equal_dicts(t, kt_as_dict(a), kt_as_dict(b), kind == KT_KIND_SET, depth,
+				   ret);
 	case KT_KIND_RANGE:
 		*ret = equal_ranges(kt_as_range(a), kt_as_range(b));
 		return 0;
@@ -162,7 +164,7 @@ int kt_val_equal(kt_sthread *t, kt_val a, kt_val b, bool *ret)
 	return equal(t, a, b, MAX_DEPTH, ret);
 }
 
-/* ---- order ------------------------------------------------------------------------------- */
+/* ---- order ------------------------------------------------------------------- */
 
 static bool holds(kt_cmp_op op, int sign)
 {
@@ -271,7 +273,7 @@ int kt_val_compare(kt_sthread *t, kt_cmp_op op, kt_val a, kt_val b, bool *ret)
 	return order(t, op, a, b, MAX_DEPTH, ret);
 }
 
-/* ---- hash -------------------------------------------------------------------------------- */
+/* ---- hash -------------------------------------------------------------------- */
 
 static uint32_t hash_word(uint64_t v)
 {

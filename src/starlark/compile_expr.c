@@ -76,7 +76,7 @@ uint32_t kt_site_new(kt_fcomp *fc, kt_val name)
 	return (uint32_t)fc->sites.len - 1;
 }
 
-/* ---- jumps --------------------------------------------------------------------------- */
+/* ---- jumps ------------------------------------------------------------------- */
 
 static void set_jump(kt_fcomp *fc, uint32_t at, int64_t offset)
 {
@@ -125,7 +125,7 @@ static void open_jump(kt_fcomp *fc, kt_jumps *jumps, uint32_t at)
 	}
 }
 
-/* ---- names --------------------------------------------------------------------------- */
+/* ---- names ------------------------------------------------------------------- */
 
 kt_expr *kt_unparen(kt_expr *e)
 {
@@ -203,7 +203,7 @@ void kt_store_binding(kt_fcomp *fc, const kt_binding *b, kt_reg from)
 	}
 }
 
-/* ---- displays ------------------------------------------------------------------------ */
+/* ---- displays ---------------------------------------------------------------- */
 
 #define BATCH 64
 
@@ -321,7 +321,7 @@ static void comprehension(kt_fcomp *fc, const kt_expr *e, kt_reg dst)
 	comp_clause(fc, e, e->comp.clauses, dst);
 }
 
-/* ---- calls --------------------------------------------------------------------------- */
+/* ---- calls ------------------------------------------------------------------- */
 
 static bool is_named(const kt_expr *arg)
 {
@@ -438,7 +438,7 @@ static void call_to(kt_fcomp *fc, const kt_expr *e, kt_reg dst)
 	}
 }
 
-/* ---- operators ----------------------------------------------------------------------- */
+/* ---- operators --------------------------------------------------------------- */
 
 kt_op kt_binary_op(kt_token tok)
 {
@@ -666,7 +666,7 @@ void kt_cond(kt_fcomp *fc, kt_expr *e, bool when, kt_jumps *jumps)
 	fc->top = mark;
 }
 
-/* ---- all kinds ----------------------------------------------------------------------- */
+/* ---- all kinds --------------------------------------------------------------- */
 
 static void slice(kt_fcomp *fc, const kt_expr *e, kt_reg dst)
 {
@@ -681,7 +681,7 @@ static void slice(kt_fcomp *fc, const kt_expr *e, kt_reg dst)
 			kt_emit_wide(fc, KT_BC_LOADK, base + i, kt_const(fc, KT_NONE));
 		}
 	}
-	fc->pos = e->start;
+	fc->pos = e->pos;
 	kt_pos_after(e, &fc->pos);
 	kt_emit(fc, KT_BC_SLICE, 0, dst, base, 0);
 	fc->top = mark;

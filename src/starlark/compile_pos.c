@@ -5,8 +5,8 @@
 #include "starlark/compile_internal.h"
 
 /*
- * The position that evaluating e leaves behind. The reference gives slices none of their
- * own, so that a failing one is reported at whatever was evaluated last.
+ * The position that evaluating e leaves behind. The reference notes a slice's position
+ * before its operands, so that a failing one is reported at what was evaluated last.
  */
 void kt_pos_after(const kt_expr *e, kt_spos *pos)
 {
@@ -16,13 +16,15 @@ void kt_pos_after(const kt_expr *e, kt_spos *pos)
 	switch ((kt_expr_kind)e->kind) {
 	case KT_EX_LITERAL:
 		return;
+	case KT_EX_IDENT:
+		if (!e->binding->universal) {
+			*pos = e->pos;
+		}
+		return;
 	case KT_EX_LIST:
 	case KT_EX_TUPLE:
-		for (size_t i = e->list.len; i > 0; i--) {
-			if (e->list.items[i - 1]->kind != KT_EX_LITERAL) {
-				kt_pos_after(e->list.items[i - 1], pos);
-				return;
-			}
+		for (size_t i = 0; i < e->list.len; i++) {
+			kt_pos_after(e->list.items[i], pos);
 		}
 		return;
 	case KT_EX_DICT:
@@ -33,7 +35,26 @@ void kt_pos_after(const kt_expr *e, kt_spos *pos)
 	case KT_EX_PAREN:
 		kt_pos_after(e->a, pos);
 		return;
+	case KT_EX_COND:
+		kt_pos_after(e->c, pos);
+		kt_pos_after(e->b, pos);
+		return;
+	case KT_EX_COMP:
+		for (const kt_clause *c = e->comp.clauses; c != NULL; c = c->next) {
+			*pos = c->vars != NULL ? c->pos : *pos;
+		}
+		kt_pos_after(e->comp.body, pos);
+		return;
+	case KT_EX_BINARY:
+		if (e->op == KT_TOK_AND || e->op == KT_TOK_OR) {
+			kt_pos_after(e->a, pos);
+			kt_pos_after(e->op == KT_TOK_OR ? e->b : NULL, pos);
+			return;
+		}
+		*pos = e->pos;
+		return;
 	case KT_EX_SLICE:
+		*pos = e->pos;
 		kt_pos_after(e->a, pos);
 		kt_pos_after(e->b, pos);
 		kt_pos_after(e->c, pos);

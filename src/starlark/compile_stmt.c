@@ -1,7 +1,7 @@
 /* Code for statements, functions and files. */
 #include "starlark/compile_internal.h"
 
-/* ---- assignment ---------------------------------------------------------------------- */
+/* ---- assignment -------------------------------------------------------------- */
 
 static void unpack(kt_fcomp *fc, const kt_expr *target, kt_reg from, kt_spos pos)
 {
@@ -124,7 +124,7 @@ static void augmented_stmt(kt_fcomp *fc, const kt_stmt *s)
 	}
 }
 
-/* ---- control ------------------------------------------------------------------------- */
+/* ---- control ----------------------------------------------------------------- */
 
 static uint8_t *snapshot(kt_fcomp *fc)
 {
@@ -335,7 +335,7 @@ void kt_stmts(kt_fcomp *fc, kt_stmt *s)
 	}
 }
 
-/* ---- functions ----------------------------------------------------------------------- */
+/* ---- functions --------------------------------------------------------------- */
 
 static void *copy_out(kt_fcomp *fc, const void *items, size_t n, size_t size)
 {

@@ -58,7 +58,7 @@ int kt_slice_bounds_named(kt_sthread *t, const char *who, kt_val lo, kt_val hi, 
 	return bound(t, who, "end", hi, len, ret_hi);
 }
 
-/* ---- lists ----------------------------------------------------------------------------- */
+/* ---- lists ------------------------------------------------------------------- */
 
 static kt_val list_append(kt_sthread *t, const kt_args *a)
 {
@@ -198,7 +198,7 @@ static kt_val list_pop(kt_sthread *t, const kt_args *a)
 	return item;
 }
 
-/* ---- dicts ----------------------------------------------------------------------------- */
+/* ---- dicts ------------------------------------------------------------------- */
 
 static kt_val dict_clear(kt_sthread *t, const kt_args *a)
 {
@@ -391,7 +391,7 @@ static kt_val dict_update(kt_sthread *t, const kt_args *a)
 	return KT_NONE;
 }
 
-/* ---- sets ------------------------------------------------------------------------------ */
+/* ---- sets -------------------------------------------------------------------- */
 
 static int add_all(kt_sthread *t, kt_val set, kt_val from)
 {
@@ -425,7 +425,7 @@ static kt_val set_union(kt_sthread *t, const kt_args *a)
 	return result;
 }
 
-/* ---- tables ---------------------------------------------------------------------------- */
+/* ---- tables ------------------------------------------------------------------ */
 
 static const kt_param object_param[] = {{"object", KT_ARG_ANY, false, false}};
 static const kt_param iterable_param[] = {{"iterable", KT_ARG_ITERABLE, false, false}};

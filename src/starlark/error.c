@@ -157,7 +157,7 @@ void kt_thread_unwind_iters(kt_sthread *t, uint32_t to)
 	}
 }
 
-/* ---- the stack as others see it ---------------------------------------------------- */
+/* ---- the stack as others see it ---------------------------------------------- */
 
 static kt_star_pos frame_pos(const kt_frame *frame)
 {
@@ -214,7 +214,7 @@ void kt_error_capture(kt_sthread *t)
 	}
 }
 
-/* ---- raising ----------------------------------------------------------------------- */
+/* ---- raising ----------------------------------------------------------------- */
 
 kt_val kt_error_set(kt_sthread *t, kt_star_err_kind kind, const char *msg, size_t len)
 {

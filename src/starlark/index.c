@@ -5,6 +5,7 @@
 /* An index must fit 32 bits. WHAT is put in front of the message ("list index"). */
 static int index_arg(kt_sthread *t, kt_val v, const char *prefix, const char *what, int64_t *ret)
 {
+	const char *colon = *what == '\0' ? "" : ": ";
 	KT_AUTO_BUF kt_buf text = KT_BUF_INIT;
 
 	if (kt_is_int(v) && kt_small(v) <= INT32_MAX && kt_small(v) >= INT32_MIN) {
@@ -12,18 +13,19 @@ static int index_arg(kt_sthread *t, kt_val v, const char *prefix, const char *wh
 		return 0;
 	}
 	if (!kt_is_anyint(v)) {
-		return kt_star_fail(t, "%s%s: got %s, want int", prefix, what, kt_val_type_name(v));
+		return kt_star_fail(t, "%s%s%sgot %s, want int", prefix, what, colon,
+				    kt_val_type_name(v));
 	}
 	if (kt_int_text(t, v, 10, &text) < 0) {
 		return -1;
 	}
-	return kt_star_fail(t, "%s%s: %s out of range", prefix, what, kt_buf_str(&text));
+	return kt_star_fail(t, "%s%s%s%s out of range", prefix, what, colon, kt_buf_str(&text));
 }
 
 /* Resolves an index into a sequence of n items; negative ones count from the end. */
 static int position(kt_sthread *t, kt_val seq, kt_val at, size_t n, size_t *ret)
 {
-	int64_t i;
+	int64_t i = 0;
 	int64_t len = (int64_t)n;
 
 	if (index_arg(t, at, kt_val_type_name(seq), " index", &i) < 0) {
@@ -117,6 +119,7 @@ kt_val kt_val_index(kt_sthread *t, kt_val v, kt_val at)
 int kt_val_set_index(kt_sthread *t, kt_val v, kt_val at, kt_val value)
 {
 	kt_list *list = kt_as_list(v);
+	int64_t number;
 	size_t i;
 
 	if (kt_is(v, KT_KIND_DICT)) {
@@ -126,7 +129,7 @@ int kt_val_set_index(kt_sthread *t, kt_val v, kt_val at, kt_val value)
 		return kt_star_fail(t, "%s value does not support item assignment",
 				    kt_val_type_name(v));
 	}
-	if (position(t, v, at, list->len, &i) < 0 ||
+	if (index_arg(t, at, "", "", &number) < 0 || position(t, v, at, list->len, &i) < 0 ||
 	    kt_list_check_mutable(t, list, "assign to element of") < 0) {
 		return -1;
 	}
@@ -134,7 +137,7 @@ int kt_val_set_index(kt_sthread *t, kt_val v, kt_val at, kt_val value)
 	return 0;
 }
 
-/* ---- slices ------------------------------------------------------------------------------- */
+/* ---- slices ------------------------------------------------------------------ */
 
 /* One bound: default, or clamped to [low, high] after adding n to a negative one. */
 static int bound(kt_sthread *t, kt_val v, const char *what, int64_t n, int64_t fallback,
@@ -216,8 +219,8 @@ static kt_val slice_text(kt_sthread *t, kt_val v, int64_t start, int64_t step, s
 	return kt_obj_val(result);
 }
 
-static kt_val slice_range(kt_sthread *t, const kt_range *r, int64_t start, int64_t end, int64_t step,
-			  size_t count)
+static kt_val slice_range(kt_sthread *t, const kt_range *r, int64_t start, int64_t end,
+			  int64_t step, size_t count)
 {
 	kt_range *result = kt_heap_obj(t, KT_KIND_RANGE, sizeof(*result));
 

@@ -56,7 +56,7 @@ static bool peek(decoder *d, char *ret)
 	return true;
 }
 
-/* ---- strings --------------------------------------------------------------------------- */
+/* ---- strings ----------------------------------------------------------------- */
 
 static int hex_digit(char c)
 {
@@ -176,7 +176,7 @@ static kt_val decode_string(decoder *d)
 	return simple ? kt_text_val(d->t, body) : unquote(d, body);
 }
 
-/* ---- numbers --------------------------------------------------------------------------- */
+/* ---- numbers ----------------------------------------------------------------- */
 
 static bool is_digit(char c)
 {
@@ -224,7 +224,7 @@ static kt_val decode_number(decoder *d)
 	return kt_int_parse(d->t, digits.data, digits.len, 10, negative);
 }
 
-/* ---- containers ------------------------------------------------------------------------ */
+/* ---- containers -------------------------------------------------------------- */
 
 static kt_val decode_array(decoder *d)
 {

@@ -19,7 +19,7 @@ typedef struct encoder {
 
 static int encode_value(encoder *e, kt_val v);
 
-/* ---- errors ---------------------------------------------------------------------------- */
+/* ---- errors ------------------------------------------------------------------ */
 
 static int fail(encoder *e, const char *message, const char *detail, const char *after)
 {
@@ -49,7 +49,7 @@ static int fail_inside(encoder *e, kt_buf *where)
 	return -1;
 }
 
-/* ---- strings --------------------------------------------------------------------------- */
+/* ---- strings ----------------------------------------------------------------- */
 
 /* Without control characters and beyond ASCII nothing but quotes, backslashes and DEL matters. */
 static bool is_plain(kt_text text)
@@ -118,7 +118,7 @@ static void add_string(kt_buf *out, kt_text text)
 	kt_buf_addc(out, '"');
 }
 
-/* ---- containers ------------------------------------------------------------------------ */
+/* ---- containers -------------------------------------------------------------- */
 
 static int by_key(const void *a, const void *b)
 {

@@ -149,7 +149,7 @@ const kt_val *kt_seq_items(kt_val v, size_t *ret_n)
 	return NULL;
 }
 
-/* ---- iteration ------------------------------------------------------------------------ */
+/* ---- iteration --------------------------------------------------------------- */
 
 bool kt_val_iterable(kt_val v)
 {

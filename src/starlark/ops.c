@@ -16,7 +16,7 @@ static kt_val unknown(kt_sthread *t, kt_binop op, kt_val a, kt_val b)
 			     kt_val_type_name(b));
 }
 
-/* ---- numbers ------------------------------------------------------------------------------ */
+/* ---- numbers ----------------------------------------------------------------- */
 
 static kt_val floor_div_small(kt_sthread *t, int64_t a, int64_t b)
 {
@@ -150,7 +150,7 @@ static kt_val float_op(kt_sthread *t, kt_binop op, kt_val a, kt_val b)
 	}
 }
 
-/* ---- sequences ------------------------------------------------------------------------------ */
+/* ---- sequences --------------------------------------------------------------- */
 
 static kt_val concat_strings(kt_sthread *t, const kt_str *a, const kt_str *b, kt_kind kind)
 {
@@ -279,7 +279,7 @@ static bool repeatable(kt_val v)
 	}
 }
 
-/* ---- structs, dicts, sets --------------------------------------------------------------------- */
+/* ---- structs, dicts, sets ---------------------------------------------------- */
 
 static kt_val add_structs(kt_sthread *t, kt_val a, kt_val b)
 {
@@ -382,7 +382,7 @@ static kt_val table_op(kt_sthread *t, kt_binop op, kt_val a, kt_val b)
 	return rc < 0 ? KT_NULL : v;
 }
 
-/* ---- in ------------------------------------------------------------------------------------------ */
+/* ---- in ---------------------------------------------------------------------- */
 
 static int in_items(kt_sthread *t, kt_val a, kt_val b, bool *ret)
 {
@@ -486,7 +486,7 @@ static int contains(kt_sthread *t, kt_val a, kt_val b, bool *ret)
 	return rc < 0 ? -1 : 1;
 }
 
-/* ---- dispatch -------------------------------------------------------------------------------------- */
+/* ---- dispatch ---------------------------------------------------------------- */
 
 static kt_val host_op(kt_sthread *t, kt_binop op, kt_val a, kt_val b)
 {

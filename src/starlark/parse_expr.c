@@ -225,7 +225,7 @@ kt_expr *kt_parse_expression(kt_parser *self, bool in_parens)
 	return with_items(self, node(self, KT_EX_TUPLE, x->start, x->start), &list);
 }
 
-/* ---- suffixes ------------------------------------------------------------------------- */
+/* ---- suffixes ---------------------------------------------------------------- */
 
 static kt_expr *call_arg(kt_parser *self)
 {
@@ -283,9 +283,9 @@ static kt_expr *call_suffix(kt_parser *self, kt_expr *fn)
 }
 
 /* One optional part of a slice; false on error. */
-static bool slice_part(kt_parser *self, kt_expr **ret)
+static bool slice_part(kt_parser *self, bool last, kt_expr **ret)
 {
-	if (self->tok != KT_TOK_COLON && self->tok != KT_TOK_RBRACK) {
+	if ((last || self->tok != KT_TOK_COLON) && self->tok != KT_TOK_RBRACK) {
 		*ret = kt_parse_test(self);
 		return *ret != NULL;
 	}
@@ -316,7 +316,7 @@ static kt_expr *index_suffix(kt_parser *self, kt_expr *of)
 	}
 	for (int i = 1; i < 3 && self->tok == KT_TOK_COLON; i++) {
 		kt_parser_next(self);
-		if (!slice_part(self, &parts[i])) {
+		if (!slice_part(self, i == 2, &parts[i])) {
 			return NULL;
 		}
 	}
@@ -351,7 +351,7 @@ static kt_expr *dot_suffix(kt_parser *self, kt_expr *of)
 	return over(self, e, of);
 }
 
-/* ---- operands ------------------------------------------------------------------------- */
+/* ---- operands ---------------------------------------------------------------- */
 
 /* The clauses of a comprehension up to its closing bracket. */
 static kt_expr *comp_suffix(kt_parser *self, kt_spos start, kt_expr *body, kt_token close)
@@ -560,7 +560,7 @@ static kt_expr *suffixed(kt_parser *self)
 	return x;
 }
 
-/* ---- operators ------------------------------------------------------------------------ */
+/* ---- operators --------------------------------------------------------------- */
 
 #define PREC_NOT 2
 #define PREC_COMPARE 3

@@ -34,7 +34,7 @@ static bool append(stmt_list *list, kt_stmt *s)
 	return true;
 }
 
-/* ---- load ----------------------------------------------------------------------------- */
+/* ---- load -------------------------------------------------------------------- */
 
 /* One "name" or name="original" of a load statement. */
 static bool load_operand(kt_parser *self, kt_load_name *ret)
@@ -52,6 +52,8 @@ static bool load_operand(kt_parser *self, kt_load_name *ret)
 	ret->from = self->value;
 	ret->from_pos = self->pos;
 	if (self->tok == KT_TOK_STRING) {
+		ret->from_pos.col++; /* the name within the quotes */
+		to->pos.col++;
 		kt_parser_next(self);
 		return true;
 	}
@@ -76,12 +78,9 @@ static bool load_operand(kt_parser *self, kt_load_name *ret)
 		}
 		ret->from = self->value;
 		ret->from_pos = self->pos;
+		ret->from_pos.col++;
 		kt_parser_next(self);
 		return true;
-	}
-	if (self->tok == KT_TOK_RPAREN) {
-		kt_parser_error(self, self->scan.pos, "trailing comma in load statement");
-		return false;
 	}
 	kt_parser_error(self, self->scan.pos,
 			"load operand must be \"name\" or localname=\"name\" (got %s)",
@@ -109,8 +108,12 @@ static kt_stmt *load_stmt(kt_parser *self)
 		if (!kt_parser_want(self, KT_TOK_COMMA, NULL)) {
 			return NULL;
 		}
+		if (self->tok == KT_TOK_RPAREN) {
+			break;
+		}
 		if (s->nloads == cap) {
-			kt_load_name *grown = KT_ARENA_ARRAY(self->arena, kt_load_name, cap * 2 + 4);
+			kt_load_name *grown =
+				KT_ARENA_ARRAY(self->arena, kt_load_name, cap * 2 + 4);
 
 			if (grown == NULL) {
 				kt_star_raise_nomem(self->t);
@@ -137,7 +140,7 @@ static kt_stmt *load_stmt(kt_parser *self)
 	return s;
 }
 
-/* ---- small statements ------------------------------------------------------------------- */
+/* ---- small statements -------------------------------------------------------- */
 
 static bool is_assignment(kt_token tok)
 {
@@ -211,7 +214,7 @@ static bool simple_stmt(kt_parser *self, stmt_list *list)
 				       : kt_parser_want(self, KT_TOK_NEWLINE, NULL);
 }
 
-/* ---- compound statements ------------------------------------------------------------------ */
+/* ---- compound statements ----------------------------------------------------- */
 
 static bool any_stmt(kt_parser *self, stmt_list *list);
 

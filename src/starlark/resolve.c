@@ -28,6 +28,7 @@ typedef struct resolver {
 	block *env, *top;
 	KT_VEC(kt_binding *) globals;
 	KT_VEC(kt_binding *) loaded;
+	KT_VEC(kt_binding *) consts; /* found so far */
 	kt_dict *global_index; /* name → small int */
 	KT_VEC(kt_star_diag) diags;
 	KT_VEC(block *) blocks; /* all, for cleaning up */
@@ -65,7 +66,7 @@ static const char *text(kt_val name)
 	return kt_as_str(name)->data;
 }
 
-/* ---- blocks and bindings --------------------------------------------------------------- */
+/* ---- blocks and bindings ----------------------------------------------------- */
 
 static block *container(const resolver *r)
 {
@@ -182,6 +183,16 @@ static kt_binding *find_loaded(const resolver *r, kt_val name)
 	return NULL;
 }
 
+static kt_binding *find_const(const resolver *r, kt_val name)
+{
+	for (size_t i = 0; i < r->consts.len; i++) {
+		if (r->consts.items[i]->name == name) {
+			return r->consts.items[i];
+		}
+	}
+	return NULL;
+}
+
 static kt_binding *find_global(resolver *r, kt_val name)
 {
 	kt_val at = KT_NULL;
@@ -239,7 +250,7 @@ static void add_use(resolver *r, kt_expr *id)
 	}
 }
 
-/* ---- resolving uses ---------------------------------------------------------------------- */
+/* ---- resolving uses ---------------------------------------------------------- */
 
 static int by_text(const void *a, const void *b)
 {
@@ -280,6 +291,9 @@ static kt_binding *use_toplevel(resolver *r, const use *u)
 	if (b == NULL) {
 		b = find_global(r, name);
 	}
+	if (b == NULL) {
+		b = find_const(r, name);
+	}
 	if (b != NULL) {
 		return b;
 	}
@@ -299,6 +313,9 @@ static kt_binding *use_toplevel(resolver *r, const use *u)
 		if (b != NULL) {
 			b->value = value;
 			b->universal = universal;
+			if (kt_vec_push(&r->consts, b) < 0) {
+				return nomem(r);
+			}
 		}
 		return b;
 	}
@@ -353,11 +370,11 @@ static kt_binding *lookup(resolver *r, const use *u, block *env)
 		return use_toplevel(r, u);
 	}
 	b = lookup(r, u, env->parent);
-	if (b == NULL || env->fn == NULL ||
-	    (b->scope != KT_SC_LOCAL && b->scope != KT_SC_CELL && b->scope != KT_SC_FREE)) {
-		return b;
+	if (b != NULL && env->fn != NULL &&
+	    (b->scope == KT_SC_LOCAL || b->scope == KT_SC_CELL || b->scope == KT_SC_FREE)) {
+		b = capture(r, env->fn, b);
 	}
-	b = capture(r, env->fn, b);
+	/* Noted, so that nothing is captured, and no unknown name reported, twice. */
 	if (b != NULL && kt_vec_push(&env->bindings, b) < 0) {
 		return nomem(r);
 	}
@@ -380,7 +397,7 @@ static void resolve_uses(resolver *r, block *b)
 	}
 }
 
-/* ---- expressions ------------------------------------------------------------------------- */
+/* ---- expressions ------------------------------------------------------------- */
 
 static void expr(resolver *r, kt_expr *e);
 static void function(resolver *r, kt_fn_node *fn);
@@ -597,17 +614,17 @@ static void expr(resolver *r, kt_expr *e)
 	}
 }
 
-/* ---- functions ------------------------------------------------------------------------------ */
+/* ---- functions --------------------------------------------------------------- */
 
 typedef struct param_state {
 	kt_expr *star, *starstar;
 	bool optional;
 } param_state;
 
-static void bind_param(resolver *r, kt_expr *id)
+static void bind_param(resolver *r, kt_expr *id, kt_spos pos)
 {
 	if (bind_local(r, id)) {
-		errorf(r, id->pos, "duplicate parameter: %s", text(id->value));
+		errorf(r, pos, "duplicate parameter: %s", text(id->value));
 	}
 }
 
@@ -640,7 +657,7 @@ static void param(resolver *r, kt_fn_node *fn, kt_expr *p, param_state *seen)
 		return;
 	}
 	if (seen->starstar != NULL) {
-		errorf(r, id->pos, "%s parameter may not follow **%s",
+		errorf(r, p->pos, "%s parameter may not follow **%s",
 		       has_default ? "optional" : "required", text(seen->starstar->a->value));
 	} else if (seen->star != NULL) {
 		fn->nkwonly++;
@@ -649,7 +666,7 @@ static void param(resolver *r, kt_fn_node *fn, kt_expr *p, param_state *seen)
 	}
 	seen->optional = seen->optional || has_default;
 	fn->nparams++;
-	bind_param(r, id);
+	bind_param(r, id, p->pos);
 }
 
 static void params(resolver *r, kt_fn_node *fn)
@@ -661,13 +678,13 @@ static void params(resolver *r, kt_fn_node *fn)
 	}
 	/* *args and **kwargs come last, so that the others are in a row. */
 	if (seen.star != NULL && seen.star->a != NULL) {
-		bind_param(r, seen.star->a);
+		bind_param(r, seen.star->a, seen.star->a->pos);
 		fn->varargs = true;
 	} else if (seen.star != NULL && fn->nkwonly == 0) {
 		errorf(r, seen.star->pos, "bare * must be followed by keyword-only parameters");
 	}
 	if (seen.starstar != NULL) {
-		bind_param(r, seen.starstar->a);
+		bind_param(r, seen.starstar->a, seen.starstar->a->pos);
 		fn->kwargs = true;
 	}
 }
@@ -699,7 +716,7 @@ static void function(resolver *r, kt_fn_node *fn)
 	r->env = r->env->parent;
 }
 
-/* ---- statements ------------------------------------------------------------------------------ */
+/* ---- statements -------------------------------------------------------------- */
 
 static void load(resolver *r, kt_stmt *s)
 {
@@ -875,6 +892,7 @@ static int results(resolver *r, kt_resolved *ret)
 	kt_vec_deinit(&r->blocks);
 	kt_vec_deinit(&r->globals);
 	kt_vec_deinit(&r->loaded);
+	kt_vec_deinit(&r->consts);
 	kt_vec_deinit(&r->diags);
 	return rc;
 }

@@ -101,6 +101,12 @@ static bool at_end(const kt_scanner *self)
 	return self->at >= self->end;
 }
 
+/* Between tokens a NUL byte is the end, too. */
+static bool at_stop(const kt_scanner *self)
+{
+	return at_end(self) || *self->at == '\0';
+}
+
 static bool is_ident_start(const kt_scanner *self)
 {
 	int c = peek(self);
@@ -115,13 +121,8 @@ static bool is_ident_start(const kt_scanner *self)
 static bool is_ident(const kt_scanner *self)
 {
 	int c = peek(self);
-	size_t width;
 
-	if (c < 0x80) {
-		return (c >= '0' && c <= '9') || is_ident_start(self);
-	}
-	return is_ident_start(self) ||
-	       kt_rune_is_digit(kt_utf8_decode(self->at, (size_t)(self->end - self->at), &width));
+	return (c >= '0' && c <= '9') || is_ident_start(self);
 }
 
 static const struct {
@@ -187,7 +188,7 @@ static kt_token scan_ident(kt_scanner *self)
 	return KT_TOK_IDENT;
 }
 
-/* ---- numbers ------------------------------------------------------------------------- */
+/* ---- numbers ----------------------------------------------------------------- */
 
 static bool is_digit_of(int c, int base)
 {
@@ -204,9 +205,10 @@ static void skip_digits(kt_scanner *self, int base)
 	}
 }
 
+/* Numbers are reported where they end. */
 static kt_token number_error(kt_scanner *self, const char *msg)
 {
-	kt_scanner_error(self, self->start, "%s", msg);
+	kt_scanner_error(self, self->pos, "%s", msg);
 	return KT_TOK_ILLEGAL;
 }
 
@@ -228,7 +230,8 @@ static kt_token scan_prefixed_int(kt_scanner *self, int base, const char *msg)
 	digits = self->at;
 	skip_digits(self, base);
 	if (self->at == digits) {
-		return number_error(self, msg);
+		kt_scanner_error(self, base == 16 ? self->start : self->pos, "%s", msg);
+		return KT_TOK_ILLEGAL;
 	}
 	return int_token(self, digits, (size_t)(self->at - digits), base);
 }
@@ -288,7 +291,7 @@ static kt_token scan_number(kt_scanner *self)
 	if (*begin == '0' && len > 1) {
 		for (size_t i = 0; i < len; i++) {
 			if (begin[i] != '0') {
-				kt_scanner_error(self, self->start,
+				kt_scanner_error(self, self->pos,
 						 "obsolete form of octal literal; use 0o%.*s",
 						 (int)(len - 1), begin + 1);
 				return KT_TOK_ILLEGAL;
@@ -298,7 +301,7 @@ static kt_token scan_number(kt_scanner *self)
 	return int_token(self, begin, len, 10);
 }
 
-/* ---- strings ------------------------------------------------------------------------- */
+/* ---- strings ----------------------------------------------------------------- */
 
 /* Moves past a literal whose quote is next; the prefix has been passed. */
 static kt_token scan_string(kt_scanner *self, bool bytes)
@@ -365,7 +368,7 @@ static int string_prefix(const kt_scanner *self, bool *ret_bytes)
 	return peek_at(self, (size_t)n) == '"' || peek_at(self, (size_t)n) == '\'' ? n : -1;
 }
 
-/* ---- lines --------------------------------------------------------------------------- */
+/* ---- lines ------------------------------------------------------------------- */
 
 static void skip_comment(kt_scanner *self)
 {
@@ -386,7 +389,7 @@ static void start_line(kt_scanner *self)
 	for (;;) {
 		int c = peek(self);
 
-		if (at_end(self)) {
+		if (at_stop(self)) {
 			col = 0;
 			break;
 		}
@@ -433,19 +436,21 @@ static bool skip_blanks(kt_scanner *self)
 	for (;;) {
 		int c = peek(self);
 
-		if (at_end(self)) {
+		if (at_stop(self)) {
 			return true;
 		}
 		if (c == ' ' || c == '\t') {
 			advance(self);
 		} else if (c == '\n' && self->depth > 0) {
 			advance(self);
+			self->fresh_line = true;
 		} else if (c == '#') {
 			skip_comment(self);
 		} else if (c == '\\') {
 			int next = peek_at(self, 1);
 
 			if (next != '\n' && next != '\r') {
+				advance(self);
 				kt_scanner_error(self, self->pos, "stray backslash in program");
 				return false;
 			}
@@ -481,11 +486,15 @@ static const struct {
 static kt_token bad_char(kt_scanner *self)
 {
 	size_t width = 1;
-	kt_spos where;
+	uint32_t rune = kt_utf8_decode(self->at, (size_t)(self->end - self->at), &width);
+	char text[16];
 
-	kt_utf8_decode(self->at, (size_t)(self->end - self->at), &width);
-	where = self->pos;
-	kt_scanner_error(self, where, "unexpected input character '%.*s'", (int)width, self->at);
+	if (kt_rune_is_print(rune)) {
+		snprintf(text, sizeof(text), "%.*s", (int)width, self->at);
+	} else {
+		snprintf(text, sizeof(text), rune < 0x80 ? "\\x%02x" : rune < 0x10000 ? "\\u%04x" : "\\U%08x", rune);
+	}
+	kt_scanner_error(self, self->pos, "unexpected input character '%s'", text);
 	return KT_TOK_ILLEGAL;
 }
 
@@ -517,18 +526,29 @@ static kt_token scan_punctuation(kt_scanner *self)
 	return bad_char(self);
 }
 
+/* The last line of a block may lack its newline; all blocks end here. */
+static kt_token scan_end(kt_scanner *self)
+{
+	if (self->nindents == 1) {
+		return KT_TOK_EOF;
+	}
+	if (!self->fresh_line) {
+		self->line_start = true;
+		return KT_TOK_NEWLINE;
+	}
+	self->outdents = self->nindents - 2;
+	self->nindents = 1;
+	return KT_TOK_OUTDENT;
+}
+
 static kt_token scan_token(kt_scanner *self)
 {
 	bool bytes;
 	int prefix;
 	int c = peek(self);
 
-	if (at_end(self)) {
-		if (self->nindents > 1) {
-			self->outdents = self->nindents - 1;
-			self->nindents = 1;
-		}
-		return KT_TOK_EOF;
+	if (at_stop(self)) {
+		return scan_end(self);
 	}
 	if (c == '\n') {
 		advance(self);
@@ -576,13 +596,7 @@ static kt_token next_token(kt_scanner *self)
 		return KT_TOK_OUTDENT;
 	}
 	tok = scan_token(self);
-	if (tok == KT_TOK_EOF && self->outdents > 0) {
-		if (!fresh_line) {
-			return KT_TOK_NEWLINE; /* the last line has none of its own */
-		}
-		self->outdents--;
-		return KT_TOK_OUTDENT;
-	}
+	self->fresh_line = false;
 	return tok;
 }
 

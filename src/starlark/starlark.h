@@ -51,7 +51,7 @@ typedef enum kt_kind {
 	KT_KIND_COUNT
 } kt_kind;
 
-/* ---- runs and threads -------------------------------------------------------------- */
+/* ---- runs and threads -------------------------------------------------------- */
 
 typedef struct kt_star_options {
 	size_t memory_limit;     /* bytes of heap; 0 = 1 GiB */
@@ -78,7 +78,7 @@ KT_MUST_USE kt_sthread *kt_sthread_new(kt_star *star);
 void kt_sthread_free(kt_sthread *self);
 kt_star *kt_sthread_star(const kt_sthread *self);
 
-/* ---- running programs -------------------------------------------------------------- */
+/* ---- running programs -------------------------------------------------------- */
 
 /*
  * Executes a file. `file` names it in positions and is the name of the module returned:
@@ -106,7 +106,7 @@ kt_fn_param kt_fn_param_get(kt_val fn, size_t i);
 const char *kt_fn_name(kt_val fn); /* of functions and builtins; "lambda"; else "" */
 const char *kt_fn_doc(kt_val fn);  /* its doc string, or NULL */
 
-/* ---- positions and errors ---------------------------------------------------------- */
+/* ---- positions and errors ---------------------------------------------------- */
 
 typedef struct kt_star_pos {
 	const char *file; /* "<builtin>" for host functions, whose line and col are 0 */
@@ -164,7 +164,7 @@ kt_val kt_star_raise_nomem(kt_sthread *t);
 /* Raises err's chain ("a: b") and releases err. */
 kt_val kt_star_raise_err(kt_sthread *t, kt_err *err);
 
-/* ---- values ------------------------------------------------------------------------ */
+/* ---- values ------------------------------------------------------------------ */
 
 kt_kind kt_val_kind(kt_val v);
 const char *kt_val_type_name(kt_val v); /* what type(v) says */
@@ -193,7 +193,8 @@ kt_val kt_string_newz(kt_sthread *t, const char *text);
 kt_val kt_string_newf(kt_sthread *t, const char *fmt, ...) KT_PRINTF(2, 3);
 /* The one string of this text in the run: fast as attribute, keyword, dict key. */
 kt_val kt_string_intern(kt_sthread *t, const char *data, size_t len);
-const char *kt_string_get(kt_val v, size_t *ret_len); /* NULL unless a string; ret_len may be NULL */
+/* NULL unless v is a string; ret_len may be NULL. */
+const char *kt_string_get(kt_val v, size_t *ret_len);
 kt_val kt_bytes_new(kt_sthread *t, const void *data, size_t len);
 const char *kt_bytes_get(kt_val v, size_t *ret_len);
 
@@ -246,7 +247,7 @@ int kt_iter_begin(kt_sthread *t, kt_iter *self, kt_val v); /* "T value is not it
 int kt_iter_next(kt_sthread *t, kt_iter *self, kt_val *ret);
 void kt_iter_end(kt_iter *self);
 
-/* ---- host functions ---------------------------------------------------------------- */
+/* ---- host functions ---------------------------------------------------------- */
 
 typedef enum kt_arg_type {
 	KT_ARG_ANY,
@@ -316,7 +317,7 @@ const kt_builtin_row *kt_builtin_row_of(kt_val v, void **ret_user);
 int kt_args_unpack(kt_sthread *t, const char *fname, kt_args_style style, const kt_param *params,
 		   size_t nparams, const kt_args *a, kt_val *v);
 
-/* ---- host objects ------------------------------------------------------------------ */
+/* ---- host objects ------------------------------------------------------------ */
 
 typedef struct kt_host_type kt_host_type;
 
@@ -326,7 +327,14 @@ typedef struct kt_host {
 	const kt_host_type *type;
 } kt_host;
 
-typedef enum kt_cmp_op { KT_CMP_EQ, KT_CMP_NE, KT_CMP_LT, KT_CMP_LE, KT_CMP_GT, KT_CMP_GE } kt_cmp_op;
+typedef enum kt_cmp_op {
+	KT_CMP_EQ,
+	KT_CMP_NE,
+	KT_CMP_LT,
+	KT_CMP_LE,
+	KT_CMP_GT,
+	KT_CMP_GE,
+} kt_cmp_op;
 
 /* Every function may be NULL; the comment names what happens then. */
 struct kt_host_type {

@@ -16,7 +16,7 @@ static int add_str(kt_sthread *t, kt_val v, kt_buf *out)
 	return kt_val_repr(t, v, out);
 }
 
-/* ---- str.format ------------------------------------------------------------------------ */
+/* ---- str.format -------------------------------------------------------------- */
 
 typedef struct formatter {
 	kt_sthread *t;
@@ -201,7 +201,7 @@ kt_val kt_string_format(kt_sthread *t, const kt_args *a)
 	return result;
 }
 
-/* ---- the operator % -------------------------------------------------------------------- */
+/* ---- the operator % ---------------------------------------------------------- */
 
 static int add_integer(kt_sthread *t, char verb, kt_val v, kt_buf *out)
 {

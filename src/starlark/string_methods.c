@@ -47,7 +47,7 @@ static int bounded_text(kt_sthread *t, const kt_args *a, size_t first, kt_text *
 	return 0;
 }
 
-/* ---- case and classes ------------------------------------------------------------------ */
+/* ---- case and classes -------------------------------------------------------- */
 
 static bool is_ascii(kt_text text)
 {
@@ -248,7 +248,7 @@ static kt_val string_istitle(kt_sthread *t, const kt_args *a)
 	return kt_bool(cased);
 }
 
-/* ---- searching ------------------------------------------------------------------------- */
+/* ---- searching --------------------------------------------------------------- */
 
 static kt_val find_text(kt_sthread *t, const kt_args *a, bool last, bool must)
 {
@@ -350,7 +350,7 @@ static kt_val string_endswith(kt_sthread *t, const kt_args *a)
 	return has_affix(t, a, kt_text_ends);
 }
 
-/* ---- cutting and joining --------------------------------------------------------------- */
+/* ---- cutting and joining ----------------------------------------------------- */
 
 static bool contains_rune(kt_text set, uint32_t rune)
 {
@@ -501,7 +501,7 @@ static kt_val string_replace(kt_sthread *t, const kt_args *a)
 	return kt_str_from_buf(t, &out);
 }
 
-/* ---- views ----------------------------------------------------------------------------- */
+/* ---- views ------------------------------------------------------------------- */
 
 static kt_val make_elems(kt_sthread *t, kt_val of, kt_elems_mode mode)
 {
@@ -540,7 +540,7 @@ static kt_val bytes_elems(kt_sthread *t, const kt_args *a)
 	return make_elems(t, a->self, KT_BYTES_ELEMS);
 }
 
-/* ---- tables ---------------------------------------------------------------------------- */
+/* ---- tables ------------------------------------------------------------------ */
 
 static const kt_param search_params[] = {
 	{"sub", KT_ARG_STRING, false, false},

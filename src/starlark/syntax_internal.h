@@ -6,12 +6,12 @@
 
 #include "base/arena.h"
 
-/* name, how messages spell it */
+/* name, how messages spell it (the reference has no spelling for BYTES) */
 #define KT_TOKENS(X)                                                                               \
 	X(ILLEGAL, "illegal token") X(EOF, "end of file")                                          \
 	X(NEWLINE, "newline") X(INDENT, "indent") X(OUTDENT, "outdent")                            \
 	X(IDENT, "identifier") X(INT, "int literal") X(FLOAT, "float literal")                     \
-	X(STRING, "string literal") X(BYTES, "bytes literal")                                      \
+	X(STRING, "string literal") X(BYTES, "")                                                   \
 	X(PLUS, "'+'") X(MINUS, "'-'") X(STAR, "'*'") X(SLASH, "'/'") X(SLASHSLASH, "'//'")        \
 	X(PERCENT, "'%'") X(AMP, "'&'") X(PIPE, "'|'") X(CARET, "'^'") X(LTLT, "'<<'")             \
 	X(GTGT, "'>>'") X(TILDE, "'~'") X(DOT, "'.'") X(COMMA, "','") X(EQ, "'='")                 \
@@ -51,6 +51,7 @@ typedef struct kt_scanner {
 	int nindents;
 	int outdents;   /* negative: indents still to be emitted */
 	bool line_start;
+	bool fresh_line; /* within brackets: a line has ended and no token came since */
 	bool failed;
 
 	kt_spos start; /* of the token just read */
@@ -68,7 +69,7 @@ void kt_scanner_error(kt_scanner *self, kt_spos pos, const char *fmt, ...) KT_PR
 /* The value of a string or bytes literal; KT_NULL with an error. */
 kt_val kt_unquote(kt_scanner *self, const char *raw, size_t len);
 
-/* ---- syntax tree: all nodes live in the parser's arena ---------------------------------- */
+/* ---- syntax tree: all nodes live in the parser's arena ----------------------- */
 
 typedef struct kt_expr kt_expr;
 typedef struct kt_stmt kt_stmt;
@@ -196,7 +197,7 @@ kt_stmt *kt_parse_file(kt_sthread *t, kt_arena *arena, const char *file, const c
 kt_expr *kt_parse_expr(kt_sthread *t, kt_arena *arena, const char *file, const char *src,
 		       size_t len);
 
-/* ---- resolver ---------------------------------------------------------------------------- */
+/* ---- resolver ---------------------------------------------------------------- */
 
 typedef enum kt_scope {
 	KT_SC_UNDEFINED,

@@ -99,7 +99,7 @@ static int64_t moment_sub(const kt_moment *a, const kt_moment *b)
 					: (int64_t)difference;
 }
 
-/* ---- durations as values --------------------------------------------------------------- */
+/* ---- durations as values ----------------------------------------------------- */
 
 static int duration_repr(kt_sthread *t, kt_host *self, kt_buf *out)
 {
@@ -269,7 +269,7 @@ static const kt_host_type duration_type = {
 	.binary = duration_binary,
 };
 
-/* ---- moments as values ----------------------------------------------------------------- */
+/* ---- moments as values ------------------------------------------------------- */
 
 static int moment_repr(kt_sthread *t, kt_host *self, kt_buf *out)
 {
@@ -420,7 +420,7 @@ static const kt_host_type moment_type = {
 	.binary = moment_binary,
 };
 
-/* ---- functions ------------------------------------------------------------------------- */
+/* ---- functions --------------------------------------------------------------- */
 
 static int64_t int_or(kt_val v, int64_t fallback)
 {

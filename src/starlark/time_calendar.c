@@ -102,7 +102,7 @@ kt_moment kt_moment_from_parts(const kt_date_parts *parts, const kt_location *lo
 	return moment;
 }
 
-/* ---- durations --------------------------------------------------------------------------- */
+/* ---- durations --------------------------------------------------------------- */
 
 /* value / scale with up to nine decimals, without trailing zeros. */
 static void add_fraction(kt_buf *out, uint64_t value, uint64_t scale)

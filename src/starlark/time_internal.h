@@ -7,7 +7,7 @@
 
 #include "starlark/string_methods.h"
 
-/* ---- civil dates (proleptic Gregorian) --------------------------------------------------- */
+/* ---- civil dates (proleptic Gregorian) --------------------------------------- */
 
 typedef struct kt_civil {
 	int64_t year;
@@ -22,7 +22,7 @@ kt_civil kt_civil_of(int64_t seconds);
 bool kt_year_is_leap(int64_t year);
 int kt_days_in_month(int64_t year, int month);
 
-/* ---- zones ------------------------------------------------------------------------------- */
+/* ---- zones ------------------------------------------------------------------- */
 
 /* UTC, a fixed offset, or rules read from the system's zone files. Lives as long as the run. */
 typedef struct kt_location kt_location;
@@ -73,7 +73,7 @@ struct kt_location {
  */
 bool kt_zone_posix(const char *text, int64_t unix_seconds, kt_zone *ret);
 
-/* ---- moments and durations ---------------------------------------------------------------- */
+/* ---- moments and durations --------------------------------------------------- */
 
 typedef struct kt_moment {
 	int64_t seconds; /* since 1970 */
@@ -102,7 +102,7 @@ bool kt_span_parse(kt_text text, int64_t *ret, kt_buf *problem);
 /* Quotes text as the messages of time parsing do. */
 void kt_time_quote(kt_buf *out, kt_text text);
 
-/* ---- layout elements ----------------------------------------------------------------------- */
+/* ---- layout elements --------------------------------------------------------- */
 
 typedef enum kt_layout_kind {
 	KT_LAYOUT_END,

@@ -9,7 +9,7 @@ const char *const kt_month_names[12] = {"January", "February", "March",     "Apr
 const char *const kt_weekday_names[7] = {"Sunday",   "Monday", "Tuesday", "Wednesday",
 					 "Thursday", "Friday", "Saturday"};
 
-/* ---- taking apart ---------------------------------------------------------------------- */
+/* ---- taking apart ------------------------------------------------------------ */
 
 typedef struct element {
 	const char *text;
@@ -128,7 +128,7 @@ kt_layout_item kt_layout_next(kt_text layout)
 	return item;
 }
 
-/* ---- printing -------------------------------------------------------------------------- */
+/* ---- printing ---------------------------------------------------------------- */
 
 static void add_padded(kt_buf *out, int64_t value, int width, char pad)
 {

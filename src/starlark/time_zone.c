@@ -21,7 +21,7 @@ const kt_location *kt_location_fixed(kt_sthread *t, kt_text name, int64_t offset
 	return location;
 }
 
-/* ---- reading a zone file --------------------------------------------------------------- */
+/* ---- reading a zone file ----------------------------------------------------- */
 
 typedef struct zone_file {
 	kt_sthread *t;
@@ -205,7 +205,7 @@ const kt_location *kt_location_load(kt_sthread *t, const char *name)
 	return NULL;
 }
 
-/* ---- looking up ------------------------------------------------------------------------ */
+/* ---- looking up -------------------------------------------------------------- */
 
 /* The rule before the first change: the first if no change leads to it, else a standard time. */
 static size_t first_rule(const kt_location *location)

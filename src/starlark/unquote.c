@@ -6,12 +6,13 @@ typedef struct unquoter {
 	kt_scanner *scanner;
 	const char *at, *end;
 	bool bytes;
+	kt_spos pos; /* of errors: the quote */
 	kt_buf *out;
 } unquoter;
 
 static int fail(unquoter *u, const char *fmt, const char *text, size_t len)
 {
-	kt_scanner_error(u->scanner, u->scanner->start, fmt, (int)len, text);
+	kt_scanner_error(u->scanner, u->pos, fmt, (int)len, text);
 	return -1;
 }
 
@@ -36,7 +37,7 @@ static int octal(unquoter *u)
 		value = value * 8 + (unsigned)(*u->at++ - '0');
 	}
 	if (!u->bytes && value > 127) {
-		kt_scanner_error(u->scanner, u->scanner->start,
+		kt_scanner_error(u->scanner, u->pos,
 				 "non-ASCII octal escape \\%.*s (use \\u%04X for the UTF-8 encoding "
 				 "of U+%04X)",
 				 (int)(u->at - begin), begin, value, value);
@@ -72,7 +73,7 @@ static int hex(unquoter *u)
 	u->at += digits;
 	if (letter == 'x') {
 		if (!u->bytes && value > 127) {
-			kt_scanner_error(u->scanner, u->scanner->start,
+			kt_scanner_error(u->scanner, u->pos,
 					 "non-ASCII hex escape \\%.*s (use \\u%04X for the UTF-8 "
 					 "encoding of U+%04X)",
 					 (int)digits + 1, begin, value, value);
@@ -82,13 +83,13 @@ static int hex(unquoter *u)
 		return 0;
 	}
 	if (value > KT_RUNE_MAX) {
-		kt_scanner_error(u->scanner, u->scanner->start,
+		kt_scanner_error(u->scanner, u->pos,
 				 "code point out of range: \\%.*s (max \\U%08x)", (int)digits + 1,
-				 begin, KT_RUNE_MAX);
+				 begin, value); /* the reference names the wrong number */
 		return -1;
 	}
 	if (value >= 0xD800 && value < 0xE000) {
-		kt_scanner_error(u->scanner, u->scanner->start, "invalid Unicode code point U+%04X",
+		kt_scanner_error(u->scanner, u->pos, "invalid Unicode code point U+%04X",
 				 value);
 		return -1;
 	}
@@ -136,6 +137,8 @@ kt_val kt_unquote(kt_scanner *self, const char *raw, size_t len)
 
 	u.bytes = *p == 'b';
 	p += u.bytes ? 1 : 0;
+	u.pos = self->start;
+	u.pos.col += (int32_t)(p - raw);
 	len -= (size_t)(p - raw);
 	quotes = len >= 6 && p[1] == p[0] && p[2] == p[0] ? 3 : 1;
 	u.at = p + quotes;

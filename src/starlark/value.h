@@ -132,7 +132,7 @@ typedef struct kt_function {
 	kt_cell **free;   /* code->nfree */
 } kt_function;
 
-/* ---- tests and access (no checks: look at the kind first) ------------------------------ */
+/* ---- tests and access (no checks: look at the kind first) -------------------- */
 
 static inline bool kt_is_int(kt_val v) { return (v & 1) != 0; } /* a small one */
 static inline bool kt_is_obj(kt_val v) { return (v & 15) == 0 && v != 0; }
@@ -168,7 +168,7 @@ KT_ACCESSOR(kt_as_host, kt_host)
 static inline bool kt_is_str(kt_val v) { return kt_is(v, KT_KIND_STRING); }
 static inline bool kt_is_anyint(kt_val v) { return kt_is_int(v) || kt_is(v, KT_KIND_INT); }
 
-/* ---- heap ------------------------------------------------------------------------------ */
+/* ---- heap -------------------------------------------------------------------- */
 
 /* `size` bytes, not zeroed, 16-byte aligned. NULL with NOMEM raised. */
 void *kt_heap_alloc(kt_sthread *t, size_t size);
@@ -178,7 +178,7 @@ void *kt_heap_obj(kt_sthread *t, kt_kind kind, size_t size);
 void *kt_heap_block(kt_sthread *t, size_t size, size_t *ret_size);
 void kt_heap_release(kt_star *star, void *block, size_t size); /* size: as ret_size */
 
-/* ---- strings --------------------------------------------------------------------------- */
+/* ---- strings ----------------------------------------------------------------- */
 
 /* A string object of len bytes to be filled by the caller at once; data[len] is NUL already. */
 kt_str *kt_str_alloc(kt_sthread *t, kt_kind string_or_bytes, size_t len);
@@ -192,7 +192,7 @@ void kt_quote(kt_buf *out, const char *data, size_t len, bool bytes);
 
 /* UTF-8 and Unicode classes: base/utf8.h. */
 
-/* ---- dicts ------------------------------------------------------------------------------ */
+/* ---- dicts ------------------------------------------------------------------- */
 
 kt_dict *kt_dict_alloc(kt_sthread *t, kt_kind dict_or_set, size_t expected);
 /* Lookup with the hash known. Returns the entry or NULL; equality may fail: *failed is set. */
@@ -210,7 +210,7 @@ kt_dict_entry *kt_dict_first(kt_dict *d);
  */
 int kt_dict_check_mutable(kt_sthread *t, kt_dict *d, const char *verb);
 
-/* ---- lists ------------------------------------------------------------------------------ */
+/* ---- lists ------------------------------------------------------------------- */
 
 /* 0, or "cannot VERB frozen list" / "cannot VERB list during iteration". */
 int kt_list_check_mutable(kt_sthread *t, kt_list *l, const char *verb);
@@ -220,7 +220,7 @@ int kt_list_push(kt_sthread *t, kt_list *l, kt_val v);      /* no check of mutab
 int kt_list_extend(kt_sthread *t, kt_list *l, kt_val iterable, const char *verb);
 kt_tuple *kt_tuple_alloc(kt_sthread *t, size_t n); /* items to be filled at once */
 
-/* ---- operations shared by the VM, the built-ins and the methods ---------------------------- */
+/* ---- operations shared by the VM, the built-ins and the methods -------------- */
 
 /* A binary operator. Raises "unknown binary op: T + U". */
 typedef enum kt_binop {
@@ -233,7 +233,7 @@ kt_val kt_val_unary(kt_sthread *t, char op, kt_val v); /* '-', '+', '~' */
 int kt_val_compare(kt_sthread *t, kt_cmp_op op, kt_val a, kt_val b, bool *ret);
 kt_val kt_val_index(kt_sthread *t, kt_val v, kt_val at);
 int kt_val_set_index(kt_sthread *t, kt_val v, kt_val at, kt_val value);
-kt_val kt_val_slice(kt_sthread *t, kt_val v, kt_val lo, kt_val hi, kt_val step); /* KT_NULL = none */
+kt_val kt_val_slice(kt_sthread *t, kt_val v, kt_val lo, kt_val hi, kt_val step); /* or KT_NULL */
 /* x.name with an interned name; raises the message with its hint when missing. */
 kt_val kt_val_get_attr(kt_sthread *t, kt_val v, kt_val name);
 /* Appends all attribute names (strings) of v to the list, unsorted. */
@@ -242,7 +242,8 @@ int kt_val_attr_names(kt_sthread *t, kt_val v, kt_list *out);
  * For [start:end] arguments of methods (None or KT_NULL = default) on a sequence of length
  * len: clamps as slicing does. Raises "invalid start index: got T, want int".
  */
-int kt_slice_bounds(kt_sthread *t, kt_val lo, kt_val hi, size_t len, size_t *ret_lo, size_t *ret_hi);
+int kt_slice_bounds(kt_sthread *t, kt_val lo, kt_val hi, size_t len, size_t *ret_lo,
+		    size_t *ret_hi);
 /* An int argument that must fit an int64: "WHO: got T, want int" or out of range. */
 int kt_int_arg(kt_sthread *t, kt_val v, int64_t *ret);
 
@@ -250,7 +251,7 @@ int kt_int_arg(kt_sthread *t, kt_val v, int64_t *ret);
 kt_val kt_star_prefix(kt_sthread *t, const char *name);
 #define KT_NAMED(t, a) kt_star_prefix((t), (a)->row->name)
 
-/* ---- the library side: each in its own source, found through these ------------------------- */
+/* ---- the library side: each in its own source, found through these ----------- */
 
 typedef struct kt_method_table {
 	const kt_builtin_row *rows;

@@ -115,7 +115,7 @@ size_t kt_val_len(kt_val v)
 	}
 }
 
-/* ---- numbers ------------------------------------------------------------------------- */
+/* ---- numbers ----------------------------------------------------------------- */
 
 kt_val kt_int_new(kt_sthread *t, int64_t i)
 {
@@ -183,7 +183,7 @@ int kt_int_arg(kt_sthread *t, kt_val v, int64_t *ret)
 	return 0;
 }
 
-/* ---- functions ------------------------------------------------------------------------- */
+/* ---- functions --------------------------------------------------------------- */
 
 kt_val kt_cell_new(kt_sthread *t, kt_val v)
 {
@@ -321,7 +321,7 @@ kt_fn_param kt_fn_param_get(kt_val fn, size_t i)
 	return param;
 }
 
-/* ---- host objects ---------------------------------------------------------------------- */
+/* ---- host objects ------------------------------------------------------------ */
 
 kt_host *kt_host_new(kt_sthread *t, const kt_host_type *type, size_t size)
 {
@@ -342,7 +342,7 @@ kt_host *kt_host_get(kt_val v, const kt_host_type *type)
 	return kt_as_host(v);
 }
 
-/* ---- freezing -------------------------------------------------------------------------- */
+/* ---- freezing ---------------------------------------------------------------- */
 
 typedef struct worklist {
 	kt_val *items;

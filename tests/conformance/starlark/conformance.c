@@ -6,9 +6,9 @@
  * A file is cut at lines that are exactly `---`; every chunk is a program of its own, padded so
  * that line numbers are those of the file. `### TEXT` at the end of a line expects an error on
  * that line whose message contains TEXT (bare, "quoted" or `quoted`; with -r a regular
- * expression, with -l on any line). `option:NAME` in a chunk switches a dialect option on. Every expected error must
- * come, and no other. Known failures are lines FILE:CHUNK; one that passes is a failure too, so
- * that the list only shrinks.
+ * expression, with -l on any line). `option:NAME` in a chunk switches a dialect option on. Every
+ * expected error must come, and no other. Known failures are lines FILE:CHUNK; one that passes
+ * is a failure too, so that the list only shrinks.
  *
  * Programs see json, time, struct and `assert` with eq, ne, lt, true, contains, fails(f, text),
  * fail(msg); further freeze(x), catch(f) and error(msg), which reports and goes on; and the objects
@@ -47,7 +47,7 @@ typedef struct chunk {
 	int failures;
 } chunk;
 
-/* ---- matching ------------------------------------------------------------------------------ */
+/* ---- matching ---------------------------------------------------------------- */
 
 static bool matches(bool regex, const char *pattern, const char *text)
 {
@@ -101,7 +101,7 @@ static void report_pending(chunk *self, kt_sthread *t)
 	report(self, line, error->msg);
 }
 
-/* ---- what programs see ----------------------------------------------------------------------- */
+/* ---- what programs see ------------------------------------------------------- */
 
 static int caller_line(kt_sthread *t)
 {
@@ -300,7 +300,7 @@ static kt_val names(kt_sthread *t)
 	return dict;
 }
 
-/* ---- chunks ------------------------------------------------------------------------------------ */
+/* ---- chunks ------------------------------------------------------------------ */
 
 static void expect(chunk *self, int line, const char *text, size_t len)
 {
@@ -408,7 +408,7 @@ static int run_chunk(const chunk *like, bool quiet, const char *src, size_t len,
 	return self.failures;
 }
 
-/* ---- files --------------------------------------------------------------------------------------- */
+/* ---- files ------------------------------------------------------------------- */
 
 static bool is_known(const kt_buf *known, const char *file, int number)
 {

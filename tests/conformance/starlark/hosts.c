@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-/* ---- hasfields --------------------------------------------------------------------------- */
+/* ---- hasfields --------------------------------------------------------------- */
 
 typedef struct fields {
 	kt_host base;
@@ -83,7 +83,7 @@ static kt_val hasfields(kt_sthread *t, const kt_args *a)
 	return self->attrs == KT_NULL ? KT_NULL : kt_host_val(&self->base);
 }
 
-/* ---- fibonacci --------------------------------------------------------------------------- */
+/* ---- fibonacci --------------------------------------------------------------- */
 
 static int fibonacci_next(kt_sthread *t, kt_host *self, size_t *at, kt_val *ret)
 {
@@ -104,7 +104,7 @@ static int fibonacci_next(kt_sthread *t, kt_host *self, size_t *at, kt_val *ret)
 
 static const kt_host_type fibonacci_type = {.name = "fibonacci", .next = fibonacci_next};
 
-/* ---- gensym ------------------------------------------------------------------------------ */
+/* ---- gensym ------------------------------------------------------------------ */
 
 typedef struct symbol {
 	kt_host base;

@@ -27,6 +27,7 @@ static int run(kt_star *star, const char *path)
 	    kt_dict_sets(t, names, "struct", kt_struct_builtin(t)) < 0 ||
 	    kt_star_exec(t, path, kt_buf_str(&src), src.len, names) == KT_NULL) {
 		kt_star_error_text(kt_sthread_error(t), &msg);
+		fflush(stdout);
 		fputs(kt_buf_str(&msg), stderr);
 		return 1;
 	}
