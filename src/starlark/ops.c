@@ -416,7 +416,8 @@ static int in_bytes(kt_sthread *t, kt_val a, kt_val b, bool *ret)
 		KT_AUTO_BUF kt_buf text = KT_BUF_INIT;
 
 		kt_int_text(t, a, 10, &text);
-		return kt_star_fail(t, "int in bytes: %s out of range (want value in unsigned 8-bit range)",
+		return kt_star_fail(t, "int in bytes: %s out of range (want value in unsigned "
+				    "8-bit range)",
 				    kt_buf_str(&text));
 	}
 	*ret = memchr(s->data, (int)byte, s->len) != NULL;

@@ -492,7 +492,11 @@ static kt_token bad_char(kt_scanner *self)
 	if (kt_rune_is_print(rune)) {
 		snprintf(text, sizeof(text), "%.*s", (int)width, self->at);
 	} else {
-		snprintf(text, sizeof(text), rune < 0x80 ? "\\x%02x" : rune < 0x10000 ? "\\u%04x" : "\\U%08x", rune);
+		snprintf(text, sizeof(text),
+			 rune < 0x80	  ? "\\x%02x"
+			 : rune < 0x10000 ? "\\u%04x"
+					  : "\\U%08x",
+			 rune);
 	}
 	kt_scanner_error(self, self->pos, "unexpected input character '%s'", text);
 	return KT_TOK_ILLEGAL;
@@ -573,7 +577,6 @@ static kt_token scan_token(kt_scanner *self)
 
 static kt_token next_token(kt_scanner *self)
 {
-	bool fresh_line = self->line_start;
 	kt_token tok;
 
 	if (self->line_start) {
