@@ -244,6 +244,45 @@ static void terminal(void **state)
 	assert_non_null(strstr(said, "44 88"));
 }
 
+/* Waits until the service has written this line so often. */
+static void await_lines(world *w, const char *uuid, size_t count)
+{
+	kt_instant deadline = kt_after_ms(WAIT_MS);
+	for (;;) {
+		const char *text = logs(w, uuid, 0);
+		size_t found = 0;
+		for (const char *c = text; *c != '\0'; c++) {
+			found += *c == '\n' ? 1 : 0;
+		}
+		if (found >= count) {
+			return;
+		}
+		assert_true(kt_now() < deadline);
+		(void)kt_wait_fd(-1, 0, kt_after_ms(20), NULL, NULL);
+	}
+}
+
+static void always_restarted(void **state)
+{
+	world *w = *state;
+	KT_AUTO_ERR kt_err err = KT_ERR_INIT;
+	const char *const argv[] = {"sh", "-c", "echo up; exit 1", NULL};
+	const char *const calm[] = {"sh", "-c", "echo up; exec sleep 1000", NULL};
+	kt_service_spec spec = {
+		.name = "one", .entrypoint = argv, .tini = true, .restart_always = true};
+	kt_service_spec other = {
+		.name = "two", .entrypoint = calm, .tini = true, .restart_always = true};
+	start(w, &spec);
+	await_lines(w, spec.uuid, 3);
+	must(OPS(w)->service_release(B(w), w->enclave, spec.uuid, &err), &err);
+	start(w, &other);
+	run_shell(w, other.uuid, 137, "kill -9 -1; kill -9 $$"); /* its own process goes, too */
+	await_lines(w, other.uuid, 2);
+	must(OPS(w)->service_stop(B(w), w->enclave, other.uuid, 1000, &err), &err);
+	(void)kt_wait_fd(-1, 0, kt_after_ms(300), NULL, NULL); /* longer than its pause */
+	assert_int_equal(inspect(w, other.uuid).state, KT_SERVICE_STOPPED);
+}
+
 /* ---- files --------------------------------------------------------------------------- */
 
 static void persistent_directories(void **state)
@@ -423,6 +462,7 @@ const struct CMUnitTest native_cases[] = {
 	CASE(program_missing),
 	CASE(exec_codes),
 	CASE(stubborn_is_killed),
+	CASE(always_restarted),
 	CASE(memory_limit),
 	CASE(terminal),
 	CASE(persistent_directories),

@@ -129,6 +129,23 @@ int native_enclave_create(kt_backend *base, const kt_enclave_spec *spec, kt_err 
 	return 0;
 }
 
+/* Services that always run must not come back by themselves. */
+static int note_stops(native_backend *self, const char *enclave, kt_arena *arena, kt_err *err)
+{
+	native_records records = {0};
+	if (native_records_read(self, enclave, arena, &records, err) < 0) {
+		return -1;
+	}
+	for (size_t i = 0; i < records.len; i++) {
+		native_record *record = &records.items[i];
+		record->stopped = true;
+		if (record->restart && native_record_write(self, enclave, record, err) < 0) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
 int native_enclave_stop(kt_backend *base, const char *enclave, kt_err *err)
 {
 	native_backend *self = native_of(base);
@@ -140,7 +157,8 @@ int native_enclave_stop(kt_backend *base, const char *enclave, kt_err *err)
 	}
 	KT_AUTO_SUP_CALL kt_sup_call call = {0};
 	kt_sup_call_begin(&call, KT_SUP_STOP_ALL);
-	return native_call(self, enclave, &call, err);
+	return note_stops(self, enclave, &arena, err) < 0 ? -1
+							  : native_call(self, enclave, &call, err);
 }
 
 /* Removes what the supervisor has not: state on disk, and what a crash has left. */

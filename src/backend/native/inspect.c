@@ -179,6 +179,20 @@ int native_service_inspect(kt_backend *base, const char *enclave, const char *uu
 	return native_report(native_of(base), enclave, &record, arena, ret, err);
 }
 
+/* A process that has just started (again) learns here of services that are to run always. */
+static void adopt_restarts(native_backend *self, const char *enclave, const native_records *records)
+{
+	for (size_t i = 0; i < records->len; i++) {
+		const native_record *record = &records->items[i];
+		native_restarts *restarts = record->restart && !record->stopped
+						    ? native_restarts_get(self)
+						    : NULL;
+		if (restarts != NULL && !native_restarts_has(restarts, enclave, record->info.uuid)) {
+			native_restarts_add(restarts, enclave, record->info.uuid);
+		}
+	}
+}
+
 int native_service_list(kt_backend *base, const char *enclave, kt_arena *arena,
 			kt_service_list *ret, kt_err *err)
 {
@@ -198,6 +212,7 @@ int native_service_list(kt_backend *base, const char *enclave, kt_arena *arena,
 	if (any && native_fill_states(self, enclave, records.items, records.len, err) < 0) {
 		return -1;
 	}
+	adopt_restarts(self, enclave, &records);
 	for (; found.len < records.len; found.len++) {
 		if (fill_ports(&records.items[found.len], arena, err) < 0) {
 			return -1;

@@ -91,6 +91,7 @@ int native_listen(kt_backend *base, const char *enclave, uint16_t port, int *ret
 static void native_close(kt_backend *base)
 {
 	native_backend *self = native_of(base);
+	native_restarts_free(self->restarts);
 	native_children_reap(self);
 	kt_sup_clients_free(self->clients);
 	kt_image_store_close(self->images);

@@ -17,6 +17,8 @@ typedef struct native_child {
 	bool pasta;
 } native_child;
 
+typedef struct native_restarts native_restarts;
+
 typedef struct native_backend {
 	kt_backend base;
 	kt_paths paths;
@@ -25,7 +27,8 @@ typedef struct native_backend {
 	kt_sup_clients *clients;
 	pthread_mutex_t lock;
 	KT_VEC(native_child) children; /* under lock */
-	bool outbound_warned;   /* under lock */
+	bool outbound_warned;          /* under lock */
+	native_restarts *restarts;     /* NULL until needed; under lock */
 } native_backend;
 
 static inline native_backend *native_of(kt_backend *self)
@@ -47,6 +50,8 @@ typedef struct native_record {
 	int64_t reserved_ns;  /* wall clock; gives the order */
 	pid_t pid;            /* live: its first process; 0 = none */
 	bool has_container;
+	bool restart; /* to be started again whenever it ends … */
+	bool stopped; /* … unless this was wanted */
 	native_port *ports;
 	const char *image_digest;
 	const char *const *layers;     /* lowest first */
@@ -96,6 +101,16 @@ void native_outbound_start(native_backend *self, const char *enclave);
 void native_outbound_stop(native_backend *self, const char *enclave);
 /* A warning about the way out; only the first one of this process is shown. */
 void native_outbound_warn(native_backend *self, const char *why);
+
+/* ---- services that always run (restarts.c) ---------------------------------------------- */
+
+/* The backend's one list, made at first need; NULL when that fails. */
+native_restarts *native_restarts_get(native_backend *backend);
+void native_restarts_free(native_restarts *self); /* NULL allowed */
+/* Watches a service that runs (or has just ended) and starts it again from then on. */
+void native_restarts_add(native_restarts *self, const char *enclave, const char *uuid);
+bool native_restarts_has(native_restarts *self, const char *enclave, const char *uuid);
+void native_restarts_remove(native_restarts *self, const char *enclave, const char *uuid);
 
 /* ---- published ports (publish.c) ----------------------------------------------------- */
 

@@ -216,10 +216,12 @@ int native_record_write(const native_backend *self, const char *enclave,
 		return kt_err_nomem(err);
 	}
 	KT_AUTO_JSON json_t *object = json_pack(
-		"{s:s, s:s, s:s, s:s, s:I, s:b, s:I, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+		"{s:s, s:s, s:s, s:s, s:I, s:b, s:b, s:b, s:I, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, "
+		"s:o}",
 		"uuid", info->uuid, "name", info->name, "ip", info->private_ip, "hostname",
 		info->hostname, "reserved_ns", (json_int_t)record->reserved_ns, "has_container",
-		record->has_container, "started_ns", (json_int_t)info->started_wall_ns, "image",
+		record->has_container, "restart", record->restart, "stopped", record->stopped,
+		"started_ns", (json_int_t)info->started_wall_ns, "image",
 		info->image, "image_digest", kt_str_or(record->image_digest, ""), "layers",
 		strings_to_json(record->layers), "mounts", strings_to_json(record->mounts),
 		"entrypoint", strings_to_json(info->entrypoint), "cmd", strings_to_json(info->cmd),
@@ -258,6 +260,8 @@ static int record_from_json(const json_t *object, kt_arena *arena, native_record
 	native_record record = {
 		.reserved_ns = kt_json_int(object, "reserved_ns", 0),
 		.has_container = kt_json_bool(object, "has_container", false),
+		.restart = kt_json_bool(object, "restart", false),
+		.stopped = kt_json_bool(object, "stopped", false),
 		.image_digest = kt_arena_strdup(arena, kt_json_str(object, "image_digest", "")),
 		.layers = strings_from_json(json_object_get(object, "layers"), arena),
 		.mounts = strings_from_json(json_object_get(object, "mounts"), arena),

@@ -390,6 +390,8 @@ static int start_prepared(starting *s, kt_err *err)
 	const kt_service_info *info = &s->record.info;
 	s->record.info.started_wall_ns = kt_wall_ns();
 	s->record.has_container = true;
+	s->record.restart = s->spec->restart_always;
+	s->record.stopped = false;
 	if (kt_vec_push(&s->mounts, NULL) < 0) {
 		return kt_err_nomem(err);
 	}
@@ -412,6 +414,14 @@ static void undo_start(starting *s, const native_record *before)
 	    native_record_write(s->self, s->enclave, before, &ignored) < 0) {
 		kt_log_err(KT_LOG_DEBUG, PART, &ignored, "cannot undo the start of '%s'",
 			   s->spec->name);
+	}
+}
+
+static void watch_restarts(native_backend *self, const char *enclave, const native_record *record)
+{
+	native_restarts *restarts = record->restart ? native_restarts_get(self) : NULL;
+	if (restarts != NULL) {
+		native_restarts_add(restarts, enclave, record->info.uuid);
 	}
 }
 
@@ -466,6 +476,7 @@ int native_service_start(kt_backend *base, const char *enclave, const kt_service
 		undo_start(&s, &before);
 	} else {
 		rc = native_report(self, enclave, &s.record, arena, ret, err);
+		watch_restarts(self, enclave, &s.record);
 	}
 	if (s.bound != NULL) {
 		native_ports_close(s.bound, s.record.info.ports_len);
@@ -488,6 +499,10 @@ int native_service_stop(kt_backend *base, const char *enclave, const char *uuid,
 	}
 	if (!record.has_container) {
 		return 0;
+	}
+	record.stopped = true;
+	if (record.restart && native_record_write(self, enclave, &record, err) < 0) {
+		return -1;
 	}
 	KT_AUTO_SUP_CALL kt_sup_call call = {0};
 	kt_sup_call_begin(&call, KT_SUP_SERVICE_STOP);
@@ -521,6 +536,7 @@ int native_service_restart(kt_backend *base, const char *enclave, const char *uu
 		return kt_err_nomem(err);
 	}
 	record.info.started_wall_ns = kt_wall_ns();
+	record.stopped = false;
 	if (native_ports_bind(record.ports, len, bound, err) < 0) {
 		return -1;
 	}
@@ -532,6 +548,9 @@ int native_service_restart(kt_backend *base, const char *enclave, const char *uu
 	rc = rc < 0 ? rc
 		    : native_ports_publish(self, enclave, uuid, record.ports, len, bound, err);
 	rc = rc < 0 ? rc : native_report(self, enclave, &record, arena, ret, err);
+	if (rc == 0) {
+		watch_restarts(self, enclave, &record);
+	}
 	native_ports_close(bound, len);
 	return rc;
 }
