@@ -140,6 +140,7 @@ struct kt_supervisor {
 	bool destroying;
 	kt_sup_asker destroyer;
 	bool limits_warned;
+	uint64_t open_files; /* the soft limit it was started with */
 	char *title; /* the process title's room, for init */
 	size_t title_len;
 };
@@ -148,6 +149,8 @@ struct kt_supervisor {
 
 /* Namespace, bridge, control group, directories: made, or found from an earlier supervisor. */
 int kt_sup_enclave_open(kt_supervisor *self, kt_err *err);
+/* Finishes removals that an earlier supervisor had begun, in a child. */
+void kt_sup_enclave_clean(kt_supervisor *self);
 /*
  * Removes everything that belongs to the enclave in `dir` (absolute), whatever state it is in, with
  * no supervisor running: processes, groups, mounts, directories. Repeatable. Waits at most until

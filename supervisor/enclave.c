@@ -80,7 +80,9 @@ static int open_network(const kt_supervisor *self, kt_err *err)
 		return 0;
 	}
 	if (unshare(CLONE_NEWNET) < 0) {
-		return KT_FAIL_ERRNO(err, "cannot make a network namespace");
+		(void)KT_FAIL_ERRNO(err, "cannot make a network namespace");
+		kt_err_hint(err, "the native backend has to be run as root");
+		return -1;
 	}
 	if (mount("/proc/self/ns/net", path, NULL, MS_BIND, NULL) < 0) {
 		return KT_FAIL_ERRNO(err, "cannot pin the network namespace at '%s'", path);
@@ -230,6 +232,19 @@ static void for_each_service(kt_supervisor *self, const char *folder, destroy_pa
 	}
 	if (dir) {
 		closedir(dir);
+	}
+}
+
+void kt_sup_enclave_clean(kt_supervisor *self)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/trash", self->dir);
+	if (fork() == 0) {
+		for_each_service(self, "trash", PASS_LAYERS, KT_NEVER);
+		(void)kt_fs_remove_tree(path, NULL);
+		(void)mkdir(path, 0700);
+		_exit(0);
 	}
 }
 

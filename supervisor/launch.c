@@ -352,7 +352,8 @@ static int prepare_plan(kt_sup_service *service, const kt_sup_spec *spec, kt_sup
 				.pids = spec->pids};
 	kt_sup_places places = {.show_cgroups = groups->v2[0] && !groups->v1[KT_SUP_CG_MEMORY][0],
 				.limited_v1 = kt_sup_cgroups_limits_v1(groups, &limits),
-				.groups = groups};
+				.groups = groups,
+				.open_files = service->sup->open_files};
 
 	kt_sup_service_path(service, NULL, service_dir);
 	kt_sup_layer_dir(service_dir, service->id, spec->upper_dir, layer_dir);
@@ -619,7 +620,8 @@ static int launch_command(kt_sup_service *service, kt_sup_exec *exec, const kt_s
 					 err);
 	}
 	if (status == 0) {
-		status = kt_sup_plan_exec(plan, request, user, cwd, base->flags, err);
+		status = kt_sup_plan_exec(plan, request, user, cwd, base->flags, sup->open_files,
+					  err);
 	}
 	if (status < 0 || make_report_pair(pair, err) < 0) {
 		return -1;

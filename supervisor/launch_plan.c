@@ -387,6 +387,15 @@ static int add_network_and_masks(kt_sup_plan *plan, const kt_sup_spec *spec,
 	return 0;
 }
 
+/* What a program does not inherit from the supervisor. */
+static int add_limits(kt_sup_plan *plan, uint64_t open_files, kt_err *err)
+{
+	if (plain(plan, KT_SUP_STEP_KEYRING, err) < 0) {
+		return -1;
+	}
+	return open_files ? add(plan, KT_SUP_STEP_FILES_LIMIT, NULL, NULL, open_files, 0, err) : 0;
+}
+
 /* Before init is split off, so that it lives under the same filter. */
 static int add_restrictions(kt_sup_plan *plan, uint64_t flags, kt_err *err)
 {
@@ -427,6 +436,9 @@ int kt_sup_plan_service(kt_sup_plan *self, const kt_sup_spec *spec, const kt_sup
 	    add_network_and_masks(self, spec, places, err) < 0) {
 		return -1;
 	}
+	if (add_limits(self, places->open_files, err) < 0) {
+		return -1;
+	}
 	for (size_t i = 0; i < spec->ulimits.len; i++) {
 		if (add(self, KT_SUP_STEP_RLIMIT, NULL, NULL, i, 0, err) < 0) {
 			return -1;
@@ -444,11 +456,12 @@ int kt_sup_plan_service(kt_sup_plan *self, const kt_sup_spec *spec, const kt_sup
 }
 
 int kt_sup_plan_exec(kt_sup_plan *self, const kt_sup_spec *request, const char *user,
-		     const char *cwd, uint64_t service_flags, kt_err *err)
+		     const char *cwd, uint64_t service_flags, uint64_t open_files, kt_err *err)
 {
 	bool tty = request->flags & KT_SUP_TTY;
 
 	if (plain(self, KT_SUP_STEP_WAIT, err) < 0 || plain(self, KT_SUP_STEP_JOIN, err) < 0 ||
+	    add_limits(self, open_files, err) < 0 ||
 	    add(self, KT_SUP_STEP_USER, user, NULL, 0, 0, err) < 0) {
 		return -1;
 	}

@@ -26,6 +26,7 @@
 #include <sys/mount.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -171,11 +172,19 @@ static int watch_signals(kt_supervisor *self, kt_err *err)
 /* Quiet and orphan-proof: not dumpable (init.c says why), subreaper, own session. */
 static int settle_process(kt_supervisor *self, kt_err *err)
 {
+	struct rlimit files;
+
 	(void)setsid();
 	umask(022);
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
 	    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0) {
 		return KT_FAIL_ERRNO(err, "cannot set up the supervisor's process");
+	}
+	/* Four descriptors per service, one per connection carried: services keep the old limit. */
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+		self->open_files = files.rlim_cur;
+		files.rlim_cur = files.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &files);
 	}
 	self->own_pid_ns = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
 	if (self->own_pid_ns < 0) {
@@ -186,10 +195,13 @@ static int settle_process(kt_supervisor *self, kt_err *err)
 
 static int open_all(kt_supervisor *self, kt_err *err)
 {
-	self->scratch = kt_calloc(1, sizeof(*self->scratch));
-	if (!self->scratch) {
+	self->scratch = mmap(NULL, sizeof(*self->scratch), PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (self->scratch == MAP_FAILED) {
 		return kt_err_nomem(err);
 	}
+	/* One service's output must not lie in the memory of another's init. */
+	(void)madvise(self->scratch, sizeof(*self->scratch), MADV_WIPEONFORK);
 	kt_sup_boot_id(self->boot_id);
 	if (settle_process(self, err) < 0 || take_lock(self, err) < 0 ||
 	    kt_sup_loop_init(&self->loop, err) < 0 || watch_signals(self, err) < 0 ||
@@ -201,6 +213,7 @@ static int open_all(kt_supervisor *self, kt_err *err)
 	if (!self->net || kt_sup_service_adopt_all(self, err) < 0) {
 		return -1;
 	}
+	kt_sup_enclave_clean(self);
 	return kt_sup_server_open(self, err);
 }
 
@@ -245,8 +258,7 @@ static int serve(kt_supervisor *self, int ready_fd, kt_err *err)
 	kt_sup_loop_deinit(&self->loop);
 	kt_buf_deinit(&self->request);
 	kt_buf_deinit(&self->reply);
-	kt_buf_deinit(&self->scratch->out);
-	kt_free(self->scratch);
+	(void)munmap(self->scratch, sizeof(*self->scratch));
 	return status;
 }
 

@@ -262,6 +262,23 @@ static void add_forwarding(batch *b, int index, struct in_addr ip)
 	put(b, NDA_LLADDR, mac, sizeof(mac));
 }
 
+/*
+ * The bridge answers this port's ARP questions itself, out of the permanent neighbours and the
+ * forwarding entries. A question is otherwise lost now and then while a port comes up, and the
+ * kernel asks again only after a second.
+ */
+static void add_arp_answers(batch *b, int index)
+{
+	struct ifinfomsg port = {.ifi_family = AF_BRIDGE, .ifi_index = index};
+	uint8_t on = 1;
+	size_t info;
+
+	begin(b, RTM_SETLINK, 0, &port, sizeof(port));
+	info = nest(b, IFLA_PROTINFO | NLA_F_NESTED);
+	put(b, IFLA_BRPORT_PROXYARP, &on, sizeof(on));
+	unnest(b, info);
+}
+
 static void add_veth(batch *b, int bridge_index, struct in_addr ip, pid_t pid)
 {
 	/* Name and number come from the pid: unique among those living, and known at once. */
@@ -301,6 +318,7 @@ int kt_sup_nl_add_service(int nl, int bridge_index, struct in_addr ip, pid_t pid
 	add_veth(&b, bridge_index, ip, pid);
 	add_neighbour(&b, bridge_index, ip);
 	add_forwarding(&b, INDEX_BASE + pid, ip);
+	add_arp_answers(&b, INDEX_BASE + pid);
 	return run(nl, &b);
 }
 

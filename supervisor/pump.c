@@ -48,42 +48,45 @@ static void rotate(kt_sup_log *log)
 	log->fd = -1;
 }
 
-/* Writes the records in scratch->out; whole records only count as written. */
+/* The records could not be written: they are gone, their number of bytes is remembered. */
+static void drop_records(kt_sup_log *log)
+{
+	log->dropped += log->scratch->out_len;
+	log->scratch->out_len = 0;
+}
+
+/* Writes the records in scratch->out; they count only as a whole. */
 static void write_records(kt_sup_log *log)
 {
-	kt_buf *out = &log->scratch->out;
+	size_t len = log->scratch->out_len;
 	size_t done = 0;
 
-	if (out->failed || out->len == 0) {
-		log->dropped += out->failed ? 1 : 0;
-		kt_buf_clear(out);
+	if (len == 0) {
 		return;
 	}
-	if (log->fd >= 0 && log->size > 0 && log->size + out->len > log->max_bytes) {
+	if (log->fd >= 0 && log->size > 0 && log->size + len > log->max_bytes) {
 		rotate(log);
 	}
 	if (log->fd < 0 && open_file(log, NULL) < 0) {
-		log->dropped += out->len;
-		kt_buf_clear(out);
+		drop_records(log);
 		return;
 	}
-	while (done < out->len) {
-		ssize_t n = write(log->fd, out->data + done, out->len - done);
+	while (done < len) {
+		ssize_t n = write(log->fd, log->scratch->out + done, len - done);
 
 		if (n < 0 && errno == EINTR) {
 			continue;
 		}
 		if (n <= 0) {
 			/* Take a half-written record back: records never are cut. */
-			(void)ftruncate(log->fd, (off_t)log->size);
-			log->dropped += out->len;
-			kt_buf_clear(out);
+			(void)!ftruncate(log->fd, (off_t)log->size);
+			drop_records(log);
 			return;
 		}
 		done += (size_t)n;
 	}
-	log->size += out->len;
-	kt_buf_clear(out);
+	log->size += len;
+	log->scratch->out_len = 0;
 }
 
 static int64_t record_time(kt_sup_log *log)
@@ -94,17 +97,22 @@ static int64_t record_time(kt_sup_log *log)
 	return log->last_ns;
 }
 
-static void add_record(kt_buf *out, const char *stamp, const char *stream, char tag,
+/* Adds one record; what is there is written first where it would not fit. */
+static void add_record(kt_sup_log *log, const char *stamp, const char *stream, char tag,
 		       const char *text, size_t len)
 {
-	kt_buf_add(out, stamp, KT_LOG_TIME_LEN);
-	kt_buf_addc(out, ' ');
-	kt_buf_adds(out, stream);
-	kt_buf_addc(out, ' ');
-	kt_buf_addc(out, tag);
-	kt_buf_addc(out, ' ');
-	kt_buf_add(out, text, len);
-	kt_buf_addc(out, '\n');
+	kt_sup_scratch *s = log->scratch;
+	int n;
+
+	if (s->out_len + KT_LOG_TEXT_OFFSET + len + 1 > sizeof(s->out)) {
+		write_records(log);
+	}
+	n = snprintf(s->out + s->out_len, sizeof(s->out) - s->out_len, "%s %s %c ", stamp, stream,
+		     tag);
+	s->out_len += (size_t)n;
+	memcpy(s->out + s->out_len, text, len);
+	s->out_len += len;
+	s->out[s->out_len++] = '\n';
 }
 
 static void make_stamp(kt_sup_log *log, char stamp[KT_LOG_TIME_LEN + 1])
@@ -126,20 +134,30 @@ static void note_dropped(kt_sup_log *log, const char *stamp)
 	}
 	n = snprintf(text, sizeof(text), "[%llu bytes of output could not be written here]",
 		     (unsigned long long)log->dropped);
-	add_record(&log->scratch->out, stamp, "stderr", 'F', text, (size_t)n);
+	add_record(log, stamp, "stderr", 'F', text, (size_t)n);
 	log->dropped = 0;
 }
 
 /* A line's text, in parts where it is too long. */
-static void add_line(kt_buf *out, const char *stamp, const char *stream, char last_tag,
+static void add_line(kt_sup_log *log, const char *stamp, const char *stream, char last_tag,
 		     const char *text, size_t len)
 {
 	while (len > KT_LOG_TEXT_MAX) {
-		add_record(out, stamp, stream, 'P', text, KT_LOG_TEXT_MAX);
+		add_record(log, stamp, stream, 'P', text, KT_LOG_TEXT_MAX);
 		text += KT_LOG_TEXT_MAX;
 		len -= KT_LOG_TEXT_MAX;
 	}
-	add_record(out, stamp, stream, last_tag, text, len);
+	add_record(log, stamp, stream, last_tag, text, len);
+}
+
+/* The heap is copied into later services' inits: nothing is left in it. */
+static void forget_part(kt_sup_stream *self)
+{
+	if (self->carry.data) {
+		explicit_bzero(self->carry.data, self->carry.cap);
+	}
+	kt_buf_deinit(&self->carry);
+	self->carry = (kt_buf)KT_BUF_INIT;
 }
 
 static void flush_part(kt_sup_stream *self)
@@ -150,12 +168,10 @@ static void flush_part(kt_sup_stream *self)
 	if (self->carry.len > 0) {
 		make_stamp(self->log, stamp);
 		note_dropped(self->log, stamp);
-		add_line(&self->log->scratch->out, stamp, self->name, 'P', self->carry.data,
-			 self->carry.len);
+		add_line(self->log, stamp, self->name, 'P', self->carry.data, self->carry.len);
 		write_records(self->log);
 	}
-	kt_buf_deinit(&self->carry);
-	self->carry = (kt_buf)KT_BUF_INIT;
+	forget_part(self);
 }
 
 static void on_part_timer(kt_sup_timer *timer)
@@ -177,7 +193,6 @@ static void keep_part(kt_sup_stream *self, kt_sup_loop *loop, const char *text, 
 
 static void take_bytes(kt_sup_stream *self, kt_sup_loop *loop, const char *data, size_t len)
 {
-	kt_buf *out = &self->log->scratch->out;
 	char stamp[KT_LOG_TIME_LEN + 1];
 	const char *end = data + len;
 	const char *newline = memchr(data, '\n', len);
@@ -191,15 +206,15 @@ static void take_bytes(kt_sup_stream *self, kt_sup_loop *loop, const char *data,
 	}
 	if (newline && self->carry.len > 0) {
 		kt_buf_add(&self->carry, data, (size_t)(newline - data));
-		add_line(out, stamp, self->name, 'F', kt_buf_str(&self->carry), self->carry.len);
-		kt_buf_deinit(&self->carry);
-		self->carry = (kt_buf)KT_BUF_INIT;
+		add_line(self->log, stamp, self->name, 'F', kt_buf_str(&self->carry),
+			 self->carry.len);
+		forget_part(self);
 		kt_sup_timer_drop(&self->timer);
 		data = newline + 1;
 		newline = memchr(data, '\n', (size_t)(end - data));
 	}
 	while (newline) {
-		add_line(out, stamp, self->name, 'F', data, (size_t)(newline - data));
+		add_line(self->log, stamp, self->name, 'F', data, (size_t)(newline - data));
 		data = newline + 1;
 		newline = memchr(data, '\n', (size_t)(end - data));
 	}

@@ -11,10 +11,11 @@
 #include "base/buf.h"
 #include "loop.h"
 
-/* One per supervisor: room for a read and the records made of it. */
+/* One per supervisor: room for a read and the records made of it. Zero-initialise. */
 typedef struct kt_sup_scratch {
 	char in[65536];
-	kt_buf out;
+	char out[65536]; /* whole records; at least three of the longest fit */
+	size_t out_len;
 } kt_sup_scratch;
 
 typedef struct kt_sup_log {

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
+#include <linux/keyctl.h>
 #include <linux/openat2.h>
 #include <sched.h>
 #include <signal.h>
@@ -156,7 +157,29 @@ static int step_hostname(kt_sup_child *self, const kt_sup_step *step)
 	return sethostname(step->a, strlen(step->a)) < 0 ? -errno : 0;
 }
 
-/* a = name for messages, n = soft and m = hard in the spec's list at index b[0]. Without
+/* No arguments. The supervisor's keys are not the service's. Not every host has keyrings. */
+static int step_keyring(kt_sup_child *self, const kt_sup_step *step)
+{
+	(void)self;
+	(void)step;
+	(void)syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
+	return 0;
+}
+
+/* n = soft limit: what the supervisor was started with, before it raised its own. */
+static int step_files_limit(kt_sup_child *self, const kt_sup_step *step)
+{
+	struct rlimit limit;
+
+	(void)self;
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0) {
+		return -errno;
+	}
+	limit.rlim_cur = step->n;
+	return setrlimit(RLIMIT_NOFILE, &limit) < 0 ? -errno : 0;
+}
+
+/* n = index in the spec's list. Without
  * CAP_SYS_RESOURCE a limit cannot rise above the present hard one: it is cut to it. */
 static int step_rlimit(kt_sup_child *self, const kt_sup_step *step)
 {
@@ -527,6 +550,8 @@ static const step_fn step_fns[KT_SUP_STEP_COUNT] = {
 	[KT_SUP_STEP_MASK] = kt_sup_child_mask,
 	[KT_SUP_STEP_READ_ONLY] = kt_sup_child_read_only,
 	[KT_SUP_STEP_HOSTNAME] = step_hostname,
+	[KT_SUP_STEP_KEYRING] = step_keyring,
+	[KT_SUP_STEP_FILES_LIMIT] = step_files_limit,
 	[KT_SUP_STEP_RLIMIT] = step_rlimit,
 	[KT_SUP_STEP_USER] = step_user,
 	[KT_SUP_STEP_TERMINAL] = step_terminal,

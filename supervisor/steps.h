@@ -35,6 +35,8 @@
 	X(MASK, "hide")                                                                            \
 	X(READ_ONLY, "make read-only")                                                             \
 	X(HOSTNAME, "set the host name")                                                           \
+	X(KEYRING, "make a session keyring")                                                       \
+	X(FILES_LIMIT, "set the limit of open files")                                              \
 	X(RLIMIT, "set the resource limit")                                                        \
 	X(USER, "find the user")                                                                   \
 	X(TERMINAL, "open a terminal")                                                             \

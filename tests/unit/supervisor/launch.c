@@ -502,6 +502,30 @@ static void test_device_filter(void **state)
 	fx_remove(fx, "given");
 }
 
+static void test_host_processes(void **state)
+{
+	fixture *fx = *state;
+	kt_buf msg = KT_BUF_INIT;
+	fx_reply reply;
+	char path[64];
+	char *log;
+	int code;
+
+	FX_OR_SKIP(fx);
+	fx_spec(fx, &msg, "host", 5, "ignore", NULL);
+	kt_sup_put_num(&msg, KT_SUP_F_FLAGS, KT_SUP_HOST_PID);
+	fx_call_ok(fx, &msg, &reply);
+	fx_reply_deinit(&reply);
+	snprintf(path, sizeof(path), "/proc/%d/comm", (int)getpid());
+	log = fx_exec(fx, "host", NULL, &code, "cat", path, NULL);
+	assert_has(log, "unit-super");
+	kt_free(log);
+	fx_remove(fx, "host"); /* its program does not listen to signals, and has to go, too */
+	log = fx_run(fx, "other", 5, "cat", path, NULL);
+	assert_has(log, "cannot open");
+	kt_free(log);
+}
+
 static void test_privileged(void **state)
 {
 	fixture *fx = *state;
@@ -556,6 +580,7 @@ int main(void)
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_device_filter),
 		cmocka_unit_test(test_privileged),
+		cmocka_unit_test(test_host_processes),
 		cmocka_unit_test(test_much_output),
 	};
 

@@ -523,7 +523,6 @@ static int pump_teardown(void **state)
 
 	kt_sup_loop_deinit(&x->loop);
 	(void)kt_fs_remove_tree(x->dir, NULL);
-	kt_buf_deinit(&x->scratch->out);
 	free(x->scratch);
 	kt_free(x->dir);
 	kt_free(x->path);
