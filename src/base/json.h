@@ -23,6 +23,8 @@ json_t *kt_json_parse(const char *text, size_t len, const char *what, kt_err *er
  * keys (<<) apply; map keys become strings; anchors are expanded with a bound.
  */
 json_t *kt_yaml_parse(const char *text, size_t len, const char *what, kt_err *err);
+/* The same with YAML 1.1's booleans (y, yes, on, n, no, off), also as keys: Go's yaml.v2. */
+json_t *kt_yaml_parse_11(const char *text, size_t len, const char *what, kt_err *err);
 /* Compact when indent = 0. Keeps insertion order. The caller frees; NULL on OOM. */
 char *kt_json_text(const json_t *value, int indent);
 

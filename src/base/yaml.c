@@ -24,6 +24,7 @@ typedef struct loader {
 	kt_map anchors; /* name -> json_t, borrowed references counted below */
 	size_t nodes;
 	int depth;
+	bool old_words; /* YAML 1.1's booleans */
 	kt_err *err;
 } loader;
 
@@ -54,22 +55,28 @@ static int next_event(loader *l, yaml_event_t *event)
 typedef struct word_row {
 	const char *words; /* separated by blanks */
 	int kind;
+	bool old; /* only in YAML 1.1 */
 } word_row;
 
 enum { WORD_NULL, WORD_TRUE, WORD_FALSE };
 
 static const word_row word_rows[] = {
-	{"~ null Null NULL", WORD_NULL},
-	{"true True TRUE", WORD_TRUE},
-	{"false False FALSE", WORD_FALSE},
+	{"~ null Null NULL", WORD_NULL, false},
+	{"true True TRUE", WORD_TRUE, false},
+	{"false False FALSE", WORD_FALSE, false},
+	{"y Y yes Yes YES on On ON", WORD_TRUE, true},
+	{"n N no No NO off Off OFF", WORD_FALSE, true},
 };
 
-static json_t *resolve_word(const char *text, size_t len)
+static json_t *resolve_word(const char *text, size_t len, bool old_words)
 {
 	if (len == 0) {
 		return json_null();
 	}
 	for (size_t i = 0; i < KT_ARRAY_LEN(word_rows); i++) {
+		if (word_rows[i].old && !old_words) {
+			continue;
+		}
 		for (const char *p = word_rows[i].words; *p != '\0';) {
 			size_t word = strcspn(p, " ");
 			if (word == len && memcmp(p, text, len) == 0) {
@@ -169,7 +176,7 @@ static json_t *load_scalar(loader *l, const yaml_event_t *event)
 	bool plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE && tag == NULL;
 	json_t *value = NULL;
 	if (plain) {
-		value = resolve_word(text, len);
+		value = resolve_word(text, len, l->old_words);
 		value = value != NULL ? value : resolve_int(text);
 		value = value != NULL ? value : resolve_float(text);
 	}
@@ -228,6 +235,9 @@ static char *key_text(loader *l, json_t *key, const yaml_event_t *event)
 	if (json_is_object(key) || json_is_array(key)) {
 		fail_at(l, &event->start_mark, "a key must be a scalar");
 		return NULL;
+	}
+	if (l->old_words && json_is_boolean(key)) {
+		return strdup(json_is_true(key) ? "true" : "false");
 	}
 	/* Keys are text in JSON: keep the spelling of numbers and booleans. */
 	return strdup((const char *)event->data.scalar.value);
@@ -378,16 +388,30 @@ static json_t *load_document(loader *l)
 	}
 }
 
+static json_t *parse(loader *l, const char *text, size_t len)
+{
+	if (!yaml_parser_initialize(&l->parser)) {
+		kt_err_nomem(l->err);
+		return NULL;
+	}
+	yaml_parser_set_input_string(&l->parser, (const unsigned char *)text, len);
+	json_t *value = load_document(l);
+	kt_map_deinit(&l->anchors);
+	yaml_parser_delete(&l->parser);
+	return value;
+}
+
 json_t *kt_yaml_parse(const char *text, size_t len, const char *what, kt_err *err)
 {
 	loader l = {.what = what, .anchors = KT_MAP_OWNING(free_anchor), .err = err};
-	if (!yaml_parser_initialize(&l.parser)) {
-		kt_err_nomem(err);
-		return NULL;
-	}
-	yaml_parser_set_input_string(&l.parser, (const unsigned char *)text, len);
-	json_t *value = load_document(&l);
-	kt_map_deinit(&l.anchors);
-	yaml_parser_delete(&l.parser);
-	return value;
+	return parse(&l, text, len);
+}
+
+json_t *kt_yaml_parse_11(const char *text, size_t len, const char *what, kt_err *err)
+{
+	loader l = {.what = what,
+		    .anchors = KT_MAP_OWNING(free_anchor),
+		    .old_words = true,
+		    .err = err};
+	return parse(&l, text, len);
 }

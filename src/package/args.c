@@ -116,7 +116,7 @@ char *kt_package_args_json(const char *text, size_t len, kt_err *err)
 		}
 		return copy;
 	}
-	KT_AUTO_JSON json_t *yaml = kt_yaml_parse(text, len, "args", &yaml_err);
+	KT_AUTO_JSON json_t *yaml = kt_yaml_parse_11(text, len, "args", &yaml_err);
 	if (yaml == NULL) {
 		if (yaml_err.code == KT_ERR_NOMEM) {
 			kt_err_move(err, &yaml_err);

@@ -29,7 +29,10 @@ static void test_yaml_is_converted(void **state)
 	(void)state;
 	check("b: 1\na: [x, 2.5, null]\n", "{\"a\":[\"x\",2.5,null],\"b\":1}");
 	check("a: \"line\\n\\\"q\\\"\"\n", "{\"a\":\"line\\n\\\"q\\\"\"}");
-	check("n: &x {k: true}\nm: *x\n", "{\"m\":{\"k\":true},\"n\":{\"k\":true}}");
+	check("l: &x {k: true}\nm: *x\n", "{\"l\":{\"k\":true},\"m\":{\"k\":true}}");
+	check("a: yes\nb: [Off, 'no', y]\non: 1\n",
+	      "{\"a\":true,\"b\":[false,\"no\",true],\"true\":1}");
+	check("a: 1:30\nb: 2001-01-01\nc: 010\n", "{\"a\":\"1:30\",\"b\":\"2001-01-01\",\"c\":8}");
 	check("foo", "\"foo\"");
 	check("[1]", "[1]");
 }
