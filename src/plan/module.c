@@ -26,6 +26,9 @@ static const param read_params[] = {
 };
 static const signature read_sig = {"read_file", read_params, 1, "The content of a file."};
 
+const signature *const helper_signatures[] = {&import_sig, &read_sig};
+const size_t helper_count = KT_ARRAY_LEN(helper_signatures);
+
 /* --- error texts ---------------------------------------------------------- */
 
 static void add_pos(kt_buf *out, const kt_star_pos *pos)

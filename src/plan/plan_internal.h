@@ -247,6 +247,8 @@ kt_val plan_module(kt_sthread *t);
 /* module.c: import_module and read_file as values. */
 kt_val import_module_builtin(kt_sthread *t);
 kt_val read_file_builtin(kt_sthread *t);
+extern const signature *const helper_signatures[];
+extern const size_t helper_count;
 /* Executes a file on a stack of its own; KT_NULL with the text of the error in out. */
 kt_val interp_exec(interp *in, const char *locator, const char *src, size_t len, kt_buf *out);
 /* entry.c: finds run(), binds the arguments, calls it, notes its result. -1: error_text is set. */
