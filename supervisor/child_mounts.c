@@ -15,6 +15,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#define LINKS_MAX 8
+
 static int beneath_root(int root, const char *path, uint64_t flags)
 {
 	struct open_how how = {.flags = flags | O_CLOEXEC,
@@ -56,13 +58,48 @@ static int make_last(int root, char *path, unsigned type)
 	return status;
 }
 
-static int make_path(int root, const char *path, unsigned type)
+static int make_path(int root, const char *path, unsigned type, int links);
+
+/* Where a link at path leads, as a path in the new root. */
+static int read_link(int root, const char *path, char ret[PATH_MAX])
+{
+	char target[PATH_MAX];
+	int fd = beneath_root(root, path, O_PATH | O_NOFOLLOW);
+	ssize_t n = fd < 0 ? -1 : readlinkat(fd, "", target, sizeof(target) - 1);
+	int saved = errno;
+
+	if (fd >= 0) {
+		close(fd);
+	}
+	if (n <= 0) {
+		return n < 0 ? -saved : -EINVAL;
+	}
+	target[n] = '\0';
+	n = target[0] == '/' ? snprintf(ret, PATH_MAX, "%s", target)
+			     : snprintf(ret, PATH_MAX, "%.*s/%s", (int)(strrchr(path, '/') - path),
+					path, target);
+	return n < PATH_MAX ? 0 : -ENAMETOOLONG;
+}
+
+/* path could not be opened, its parents are there: makes it, or what it links to. */
+static int make_missing(int root, char *path, unsigned type, int links)
+{
+	char target[PATH_MAX];
+	int status = read_link(root, path, target);
+
+	if (status == 0) { /* a link into the void, such as resolv.conf's in many images */
+		return links > 0 ? make_path(root, target, type, links - 1) : -ELOOP;
+	}
+	return make_last(root, path, type);
+}
+
+static int make_path(int root, const char *path, unsigned type, int links)
 {
 	char copy[PATH_MAX];
 	size_t len = strlen(path);
 
-	if (len >= sizeof(copy)) {
-		return -ENAMETOOLONG;
+	if (len >= sizeof(copy) || path[0] != '/') {
+		return len >= sizeof(copy) ? -ENAMETOOLONG : -EINVAL;
 	}
 	memcpy(copy, path, len + 1);
 	while (len > 1 && copy[len - 1] == '/') {
@@ -75,14 +112,14 @@ static int make_path(int root, const char *path, unsigned type)
 		if (slash[-1] != '/') {
 			int fd = beneath_root(root, copy, O_PATH);
 
-			status = fd >= 0 ? close(fd) : make_last(root, copy, S_IFDIR);
+			status = fd >= 0 ? close(fd) : make_missing(root, copy, S_IFDIR, links);
 		}
 		*slash = '/';
 		if (status < 0) {
 			return status;
 		}
 	}
-	return make_last(root, copy, type);
+	return make_missing(root, copy, type, links);
 }
 
 int kt_sup_child_open(const char *path, unsigned make)
@@ -97,7 +134,7 @@ int kt_sup_child_open(const char *path, unsigned make)
 	fd = beneath_root(root, path, O_PATH);
 	status = fd < 0 ? -errno : fd;
 	if (status == -ENOENT && make) {
-		status = make_path(root, path, make);
+		status = make_path(root, path, make, LINKS_MAX);
 		if (status == 0) {
 			fd = beneath_root(root, path, O_PATH);
 			status = fd < 0 ? -errno : fd;

@@ -241,6 +241,7 @@ void kt_sup_enclave_clean(kt_supervisor *self)
 
 	snprintf(path, sizeof(path), "%s/trash", self->dir);
 	if (fork() == 0) {
+		(void)close_range(3, ~0u, 0); /* the lock is one of them */
 		for_each_service(self, "trash", PASS_LAYERS, KT_NEVER);
 		(void)kt_fs_remove_tree(path, NULL);
 		(void)mkdir(path, 0700);

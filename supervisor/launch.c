@@ -386,6 +386,11 @@ static int launch_planned(kt_sup_service *service, const kt_sup_spec *spec, kt_s
 	int pair[2] = {-1, -1};
 	int status = -1;
 
+	if ((spec->flags & KT_SUP_HOST_PID) && !service->sup->cgroups.v2[0]) {
+		return KT_FAIL(err, UNSUPPORTED,
+			       "the host's process namespace needs version 2 control groups here, "
+			       "or the service could not be stopped");
+	}
 	if (!(spec->flags & KT_SUP_NO_INIT)) {
 		exit_fd = open_exit_file(service, err);
 		if (exit_fd < 0) {
