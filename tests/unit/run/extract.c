@@ -118,13 +118,40 @@ static void types(void **state)
 	expect("false, true", "1", "[False, True]");
 }
 
+/* Whichever allocation fails, the answer is an error and nothing is lost. */
+static void memory_short(void **state)
+{
+	(void)state;
+	static const char json[] = "{\"a\": [1, {\"b\": \"text\"}]}";
+
+	for (long n = 0; n < 200; n++) {
+		KT_AUTO_ARENA kt_arena arena = KT_ARENA_INIT;
+		kt_pval value = {0};
+		kt_jq *jq = NULL;
+		kt_alloc_fail_after(n);
+		int result = kt_jq_new(".a[1]", &jq, NULL);
+		if (result == 0) {
+			result = kt_jq_run(jq, json, sizeof(json) - 1, &arena, &value, NULL);
+		}
+		bool failed = kt_alloc_failed();
+		kt_alloc_fail_after(-1);
+		kt_jq_free(jq);
+		if (!failed) {
+			assert_int_equal(result, 0);
+			return;
+		}
+		assert_int_equal(result, -1);
+	}
+	fail();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(paths),        cmocka_unit_test(nothing_found),
 	        cmocka_unit_test(programs),     cmocka_unit_test(dialect),
 	        cmocka_unit_test(bad_programs), cmocka_unit_test(bad_input),
-	        cmocka_unit_test(types),
+	        cmocka_unit_test(types),        cmocka_unit_test(memory_short),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -176,6 +176,32 @@ static void damaged_storage(void **state)
 	}
 }
 
+static void memory_short(void **state)
+{
+	(void)state;
+	static const char stored[] = "{\"d\":[[{\"s\":\"k\"},{\"l\":[null,{\"x\":\"ff00\"}]}]]}";
+
+	for (long n = 0; n < 100; n++) {
+		KT_AUTO_ARENA kt_arena arena = KT_ARENA_INIT;
+		KT_AUTO_BUF kt_buf again = KT_BUF_INIT;
+		kt_pval value = {0};
+		kt_alloc_fail_after(n);
+		int result = kt_pval_decode(&arena, stored, sizeof(stored) - 1, &value, NULL);
+		if (result == 0) {
+			result = kt_pval_encode(&again, &value, NULL);
+		}
+		bool failed = kt_alloc_failed();
+		kt_alloc_fail_after(-1);
+		if (!failed) {
+			assert_int_equal(result, 0);
+			assert_string_equal(kt_buf_str(&again), stored);
+			return;
+		}
+		assert_int_equal(result, -1);
+	}
+	fail();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -183,6 +209,7 @@ int main(void)
 	        cmocka_unit_test(big_integers), cmocka_unit_test(lists),
 	        cmocka_unit_test(unordered),    cmocka_unit_test(membership),
 	        cmocka_unit_test(storing),      cmocka_unit_test(damaged_storage),
+	        cmocka_unit_test(memory_short),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
