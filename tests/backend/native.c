@@ -440,6 +440,20 @@ static void supervisor_dies(void **state)
 	kill_supervisor(w); /* and destroying the enclave does (world_case_end) */
 }
 
+/* A supervisor that does not answer any more must not keep an enclave alive. */
+static void unusable_supervisor(void **state)
+{
+	world *w = *state;
+	KT_AUTO_ERR kt_err err = KT_ERR_INIT;
+	start_web(w, "web");
+	kill_supervisor(w);
+	const char *path =
+		kt_arena_printf(&w->arena, "%s/run/enclaves/%s/sup.sock", w->dir, w->enclave);
+	must(kt_fs_remove_tree(path, &err), &err); /* a directory where the socket belongs */
+	must(kt_fs_mkdirs(kt_arena_printf(&w->arena, "%s/x", path), 0755, &err), &err);
+	must(OPS(w)->enclave_destroy(B(w), w->enclave, &err), &err);
+}
+
 /* ---- the way out --------------------------------------------------------------------- */
 
 static void sealed(void **state)
@@ -470,6 +484,7 @@ const struct CMUnitTest native_cases[] = {
 	CASE(copying_out),
 	CASE(links_stay_inside),
 	CASE(supervisor_dies),
+	CASE(unusable_supervisor),
 	CASE(sealed),
 };
 const size_t native_cases_len = KT_ARRAY_LEN(native_cases);

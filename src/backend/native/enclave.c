@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "base/proc.h"
 #include "base/str.h"
 
 #include <dirent.h>
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #define PART "native"
+#define DESTROY_MS 30000
 
 static const char *const subdirs[] = {"services", "logs", "ips", "names", "persistent"};
 
@@ -175,6 +177,38 @@ static int remove_dirs(const native_backend *self, const char *enclave, kt_err *
 	return kt_image_unpin(self->images, enclave, err);
 }
 
+/* Lets the supervisor remove everything; one is started if need be. */
+static int ask_supervisor(native_backend *self, const char *enclave)
+{
+	KT_AUTO_SUP_CALL kt_sup_call call = {.deadline = kt_after_ms(DESTROY_MS)};
+	KT_AUTO_ERR kt_err failure = KT_ERR_INIT;
+	kt_sup_call_begin(&call, KT_SUP_DESTROY);
+	if (native_call(self, enclave, &call, &failure) == 0) {
+		return 0;
+	}
+	kt_log_err(KT_LOG_DEBUG, PART, &failure, "the supervisor of %s does not remove it", enclave);
+	return -1;
+}
+
+/* Removes processes, mounts and groups by the supervisor's program, without a supervisor. */
+static int sweep(native_backend *self, const char *runtime, kt_err *err)
+{
+	KT_AUTO_FREE char *program = native_supervisor_program(self, err);
+	KT_AUTO_PROC_RESULT kt_proc_result result = {0};
+	if (program == NULL) {
+		return -1;
+	}
+	const char *const argv[] = {program, "--destroy", runtime, NULL};
+	kt_proc_spec spec = {.argv = argv, .deadline = kt_after_ms(2 * DESTROY_MS)};
+	if (kt_proc_run(&spec, &result, err) < 0) {
+		return -1;
+	}
+	return result.exit_code == 0
+		       ? 0
+		       : KT_FAIL(err, INTERNAL, "cannot remove '%s': %s", runtime,
+				 kt_buf_str(&result.err));
+}
+
 int native_enclave_destroy(kt_backend *base, const char *enclave, kt_err *err)
 {
 	native_backend *self = native_of(base);
@@ -191,14 +225,10 @@ int native_enclave_destroy(kt_backend *base, const char *enclave, kt_err *err)
 		return KT_FAIL(err, NOT_FOUND, "no enclave with UUID '%s'", enclave);
 	}
 	if (kt_fs_is_dir(runtime)) {
-		/* A supervisor is started if need be: it knows how to find what is left. */
 		native_outbound_stop(self, enclave);
-		KT_AUTO_SUP_CALL kt_sup_call call = {0};
-		KT_AUTO_ERR kt_err failure = KT_ERR_INIT;
-		kt_sup_call_begin(&call, KT_SUP_DESTROY);
-		if (native_call(self, enclave, &call, &failure) < 0) {
-			kt_log_err(KT_LOG_DEBUG, PART, &failure, "cannot ask for the removal of %s",
-				   enclave);
+		/* Of what was ours only the supervisor knows all. */
+		if (ask_supervisor(self, enclave) < 0 && sweep(self, runtime, err) < 0) {
+			return -1;
 		}
 		kt_sup_clients_drop(self->clients, path);
 		native_children_reap(self);

@@ -180,14 +180,16 @@ int native_service_inspect(kt_backend *base, const char *enclave, const char *uu
 }
 
 /* A process that has just started (again) learns here of services that are to run always. */
-static void adopt_restarts(native_backend *self, const char *enclave, const native_records *records)
+static void adopt_restarts(native_backend *self, const char *enclave,
+			   const native_records *records)
 {
 	for (size_t i = 0; i < records->len; i++) {
 		const native_record *record = &records->items[i];
 		native_restarts *restarts = record->restart && !record->stopped
 						    ? native_restarts_get(self)
 						    : NULL;
-		if (restarts != NULL && !native_restarts_has(restarts, enclave, record->info.uuid)) {
+		if (restarts != NULL &&
+		    !native_restarts_has(restarts, enclave, record->info.uuid)) {
 			native_restarts_add(restarts, enclave, record->info.uuid);
 		}
 	}

@@ -91,6 +91,8 @@ int native_lock(const native_backend *self, const char *enclave, int *ret_fd, kt
 int native_call(native_backend *self, const char *enclave, kt_sup_call *call, kt_err *err);
 /* Starts it if it does not run. A freshly started one gets its upstream and ports again. */
 int native_supervisor_start(native_backend *self, const char *enclave, kt_err *err);
+/* Path of the supervisor's program; the caller frees. */
+char *native_supervisor_program(const native_backend *self, kt_err *err);
 /* Collects the children that have exited; says once when a pasta has failed. */
 void native_children_reap(native_backend *self);
 
@@ -125,10 +127,13 @@ typedef struct native_bound {
  */
 int native_ports_bind(native_port *ports, size_t len, native_bound *bound, kt_err *err);
 void native_ports_close(native_bound *bound, size_t len);
-/* Hands the sockets to the supervisor. A service that has ended meanwhile is no error. */
+/*
+ * Hands the sockets to the supervisor. A service that has ended meanwhile is no error.
+ * `starting`: the caller is about to start the supervisor, so no other may be started.
+ */
 int native_ports_publish(native_backend *self, const char *enclave, const char *uuid,
 			 const native_port *ports, size_t len, const native_bound *bound,
-			 kt_err *err);
+			 bool starting, kt_err *err);
 
 /* ---- state (inspect.c) ---------------------------------------------------------------- */
 

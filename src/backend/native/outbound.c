@@ -139,7 +139,7 @@ static int start_pasta(native_backend *self, const char *enclave)
 void native_outbound_start(native_backend *self, const char *enclave)
 {
 	KT_AUTO_FD int running = open_pasta(self, enclave);
-	KT_AUTO_SUP_CALL kt_sup_call call = {0};
+	KT_AUTO_SUP_CALL kt_sup_call call = {.only_running = true};
 	KT_AUTO_ERR kt_err failure = KT_ERR_INIT;
 	if (running >= 0) {
 		return; /* it has outlived a supervisor */

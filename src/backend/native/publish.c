@@ -132,13 +132,13 @@ void native_ports_close(native_bound *bound, size_t len)
 
 int native_ports_publish(native_backend *self, const char *enclave, const char *uuid,
 			 const native_port *ports, size_t len, const native_bound *bound,
-			 kt_err *err)
+			 bool starting, kt_err *err)
 {
 	for (size_t i = 0; i < len; i++) {
 		if (bound[i].fds[0] < 0) {
 			continue;
 		}
-		KT_AUTO_SUP_CALL kt_sup_call call = {0};
+		KT_AUTO_SUP_CALL kt_sup_call call = {.only_running = starting};
 		KT_AUTO_ERR kt_err failure = KT_ERR_INIT;
 		kt_sup_call_begin(&call, (kt_sup_type)KT_NET_PUBLISH);
 		kt_sup_put_str(&call.msg, KT_SUP_F_ID, uuid);

@@ -78,8 +78,8 @@ static void start_again(native_restarts *self, watched item)
 		native_restarts_remove(self, item.enclave, item.uuid);
 		return;
 	}
-	int rc = native_service_restart(&self->backend->base, item.enclave, item.uuid, &arena, &info,
-					&err);
+	int rc = native_service_restart(&self->backend->base, item.enclave, item.uuid, &arena,
+					&info, &err);
 	if (rc < 0 && err.code != KT_ERR_PRECONDITION) { /* that one: it runs already */
 		kt_log_err(KT_LOG_DEBUG, PART, &err, "cannot restart service %s", item.uuid);
 		KT_LOCK(&self->lock);

@@ -403,7 +403,7 @@ static int start_prepared(starting *s, kt_err *err)
 		return -1;
 	}
 	return native_ports_publish(s->self, s->enclave, info->uuid, s->record.ports,
-				    info->ports_len, s->bound, err);
+				    info->ports_len, s->bound, false, err);
 }
 
 /* After a failed start: no container, the reservation as it was. */
@@ -546,7 +546,8 @@ int native_service_restart(kt_backend *base, const char *enclave, const char *uu
 	int rc = native_record_write(self, enclave, &record, err);
 	rc = rc < 0 ? rc : native_call(self, enclave, &call, err);
 	rc = rc < 0 ? rc
-		    : native_ports_publish(self, enclave, uuid, record.ports, len, bound, err);
+		    : native_ports_publish(self, enclave, uuid, record.ports, len, bound, false,
+					   err);
 	rc = rc < 0 ? rc : native_report(self, enclave, &record, arena, ret, err);
 	if (rc == 0) {
 		watch_restarts(self, enclave, &record);

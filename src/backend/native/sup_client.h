@@ -37,6 +37,7 @@ typedef struct kt_sup_call {
 	size_t fd_count;
 	kt_instant deadline; /* 0 = never */
 	const kt_cancel *cancel;
+	bool only_running; /* do not start a supervisor for it */
 
 	kt_buf reply_buf;
 	kt_sup_reader reply;

@@ -118,16 +118,26 @@ static int await_ready(int fd, const char *log_path, kt_err *err)
 	return -1;
 }
 
+char *native_supervisor_program(const native_backend *self, kt_err *err)
+{
+	if (self->supervisor == NULL) {
+		return kt_paths_program("kurtosis-supervisor", err);
+	}
+	char *program = kt_strdup(self->supervisor);
+	if (program == NULL) {
+		kt_err_nomem(err);
+	}
+	return program;
+}
+
 static int start_process(native_backend *self, const char *enclave, kt_err *err)
 {
-	KT_AUTO_FREE char *program = self->supervisor != NULL
-					     ? kt_strdup(self->supervisor)
-					     : kt_paths_program("kurtosis-supervisor", err);
+	KT_AUTO_FREE char *program = native_supervisor_program(self, err);
 	KT_AUTO_FREE char *dir = kt_paths_runtime(&self->paths, "enclaves/%s", enclave);
 	KT_AUTO_FREE char *log_path =
 		kt_paths_runtime(&self->paths, "enclaves/%s/supervisor.log", enclave);
 	if (program == NULL || dir == NULL || log_path == NULL) {
-		return program == NULL && self->supervisor == NULL ? -1 : kt_err_nomem(err);
+		return program == NULL ? -1 : kt_err_nomem(err);
 	}
 	int ends[2];
 	if (pipe2(ends, O_CLOEXEC) < 0) {
@@ -204,7 +214,7 @@ static void republish(native_backend *self, const char *enclave, native_record *
 		port->publish = port->publish && port->fixed != 0;
 	}
 	if (native_ports_bind(record->ports, len, bound, &failure) < 0 ||
-	    native_ports_publish(self, enclave, record->info.uuid, record->ports, len, bound,
+	    native_ports_publish(self, enclave, record->info.uuid, record->ports, len, bound, true,
 				 &failure) < 0) {
 		kt_log_err(KT_LOG_DEBUG, PART, &failure, "cannot publish the ports of '%s' again",
 			   record->info.name);
@@ -317,7 +327,7 @@ int native_call(native_backend *self, const char *enclave, kt_sup_call *call, kt
 		if (call_once(self, path, call, &broken, &failure) == 0) {
 			return 0;
 		}
-		bool again = broken && failure.code == KT_ERR_UNAVAILABLE && attempt == 0 &&
+		bool again = !call->only_running && broken && failure.code == KT_ERR_UNAVAILABLE && attempt == 0 &&
 			     (!call->sent || repeatable(call->type));
 		if (!again) {
 			kt_err_move(err, &failure);
