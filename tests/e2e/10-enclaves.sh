@@ -7,10 +7,10 @@ expect "Created enclave: first" kurtosis enclave add --name first
 refuse "first" kurtosis enclave add --name first
 expect "first" kurtosis enclave ls
 expect "RUNNING" kurtosis enclave inspect first
+refuse "EnclaveContainersStatus_RUNNING" kurtosis enclave rm first
 expect "Enclaves stopped successfully" kurtosis enclave stop first
 expect "STOPPED" kurtosis enclave ls
 refuse "no-such-enclave" kurtosis enclave inspect no-such-enclave
-refuse "" kurtosis enclave rm first
-expect "Enclaves successfully destroyed" kurtosis enclave rm -f first
+expect "Enclaves successfully destroyed" kurtosis enclave rm first
 [ -z "$(kurtosis enclave ls | grep first)" ] || fail "the enclave is still listed"
 [ -z "$(ls -A "$KURTOSIS_HOME/enclaves" 2>/dev/null)" ] || fail "state is left: $(ls "$KURTOSIS_HOME/enclaves")"
