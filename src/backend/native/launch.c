@@ -116,8 +116,7 @@ static uint64_t flags_of(const kt_service_spec *spec)
 {
 	return (spec->tty ? KT_SUP_TTY : 0U) | (spec->tini ? 0U : KT_SUP_NO_INIT) |
 	       (spec->privileged ? KT_SUP_PRIVILEGED : 0U) |
-	       (spec->host_pid ? KT_SUP_HOST_PID : 0U) |
-	       (spec->restart_always ? KT_SUP_RESTART_ALWAYS : 0U);
+	       (spec->host_pid ? KT_SUP_HOST_PID : 0U);
 }
 
 int native_launch(native_backend *self, const char *enclave, const kt_service_spec *spec,
