@@ -23,20 +23,26 @@ try "missing-artifact" 'def run(plan): plan.add_service(name = "a", config = Ser
 printf '%s\n' 'def run(plan): plan.print("x")' >ok.star
 refuse "valid JSON or YAML" kurtosis run --enclave bad ok.star '{"a": [1'
 refuse "no-such-file" kurtosis run --enclave bad no-such-file.star
-# Host port in use.
-python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(); print(s.getsockname()[1], flush = True); input()' >port <&0 &
+# Host port in use: a listener of ours says its port through a FIFO.
+mkfifo held
+python3 -c '
+import signal, socket
+held = socket.socket()
+held.bind(("127.0.0.1", 0))
+held.listen()
+with open("held", "w") as said:
+    said.write("%d\n" % held.getsockname()[1])
+signal.pause()' &
 holder=$!
-exec {hold}<>"$PWD/port"
-port=$(timeout 5 head -n 1 <(tail -f port --pid=$holder))
-if kill -0 "$holder" 2>/dev/null; then
-	try "$port" "def run(plan): plan.add_service(name = 'a', config = ServiceConfig(image = 'nginx:1', ports = {'p': PortSpec(80)}, public_ports = {'p': PortSpec($port)}))"
-	kill "$holder"
-fi
-# A registry that is down.
-sed 's/127.0.0.1:[0-9]*/127.0.0.1:1/' "$KURTOSIS_REGISTRIES_CONF" >down.conf
+read -r port <held
+try "$port" "def run(plan): plan.add_service(name = 'a', config = ServiceConfig(image = 'nginx:1', ports = {'p': PortSpec(80)}, public_ports = {'p': PortSpec($port)}))"
+kill "$holder"
+# A registry that is down: its address is named.
 kurtosis engine stop
+sed 's/127.0.0.1:[0-9]*/127.0.0.1:1/' "$KURTOSIS_REGISTRIES_CONF" >down.conf
+printf '%s\n' 'def run(plan): plan.add_service(name = "a", config = ServiceConfig(image = "redis:latest"))' >down.star
 KURTOSIS_REGISTRIES_CONF=$PWD/down.conf kurtosis engine start
-# The API container of an old enclave keeps its settings: a new one sees the registry that is down.
-refuse "127.0.0.1:1" kurtosis run --enclave down <(:) 2>/dev/null || true
+refuse "127.0.0.1:1" kurtosis run --enclave down down.star
+kurtosis engine restart
 # Still usable.
 expect "Starlark code successfully run" kurtosis run --enclave bad ok.star

@@ -8,8 +8,8 @@ package web <<'STAR'
 def run(plan, args):
     plan.add_service(name = "web", config = ServiceConfig(image = "nginx:1", ports = {"http": PortSpec(80)}))
 STAR
+before_namespaces=$(lsns -t net -n -o NS | wc -l)
 before_mounts=$(findmnt -rn | wc -l)
-before_links=$(ls /run/netns 2>/dev/null | wc -l)
 kurtosis run --enclave crash ./web
 address=$(address_of crash web http)
 answers() {
@@ -36,7 +36,8 @@ kurtosis clean -a
 [ -z "$(ls -A "$KURTOSIS_HOME/enclaves" 2>/dev/null)" ] || fail "directories: $(ls "$KURTOSIS_HOME/enclaves")"
 [ -z "$(ls -A "$KURTOSIS_RUNTIME_DIR/enclaves" 2>/dev/null)" ] || fail "runtime: $(ls "$KURTOSIS_RUNTIME_DIR/enclaves")"
 [ "$(findmnt -rn | wc -l)" = "$before_mounts" ] || fail "mounts: $(findmnt -rn | tail -n 5)"
-[ "$(ls /run/netns 2>/dev/null | wc -l)" = "$before_links" ] || fail "network namespaces are left"
+namespaces=$(lsns -t net -n -o NS | wc -l)
+[ "$namespaces" = "$before_namespaces" ] || fail "network namespaces are left: $(lsns -t net)"
 left=$(pgrep -fl 'nginx|kurtosis-supervisor|kurtosisd apic' || true)
 [ -z "$left" ] || fail "processes: $left"
 groups=$(find /sys/fs/cgroup -type d -path '*kurtosis*' -name '*[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]*' 2>/dev/null | head)
