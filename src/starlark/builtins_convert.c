@@ -51,8 +51,8 @@ static kt_val bytes_of_ints(kt_sthread *t, kt_val iterable)
 
 			kt_int_text(t, item, 10, &text);
 			more = kt_star_fail(t,
-					    "bytes: at index %zu, %s out of range .want value in "
-					    "unsigned 8-bit range",
+					    "bytes: at index %zu, %s out of range (want value in "
+					    "unsigned 8-bit range)",
 					    i, kt_buf_str(&text));
 			break;
 		}

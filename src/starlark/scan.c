@@ -288,15 +288,18 @@ static kt_token scan_number(kt_scanner *self)
 	if (fraction) {
 		return float_token(self, begin);
 	}
-	if (*begin == '0' && len > 1) {
-		for (size_t i = 0; i < len; i++) {
-			if (begin[i] != '0') {
-				kt_scanner_error(self, self->pos,
-						 "obsolete form of octal literal; use 0o%.*s",
-						 (int)(len - 1), begin + 1);
-				return KT_TOK_ILLEGAL;
-			}
-		}
+	char largest = '0';
+	for (size_t i = 0; i < len; i++) {
+		largest = KT_MAX(largest, begin[i]);
+	}
+	if (*begin == '0' && largest > '7') {
+		kt_scanner_error(self, self->start, "invalid int literal");
+		return KT_TOK_ILLEGAL;
+	}
+	if (*begin == '0' && largest > '0') {
+		kt_scanner_error(self, self->pos, "obsolete form of octal literal; use 0o%.*s",
+				 (int)(len - 1), begin + 1);
+		return KT_TOK_ILLEGAL;
 	}
 	return int_token(self, begin, len, 10);
 }
@@ -490,7 +493,7 @@ static kt_token bad_char(kt_scanner *self)
 	char text[16];
 
 	if (kt_rune_is_print(rune)) {
-		snprintf(text, sizeof(text), "%.*s", (int)width, self->at);
+		text[kt_utf8_encode(rune, text)] = '\0';
 	} else {
 		snprintf(text, sizeof(text),
 			 rune < 0x80	  ? "\\x%02x"

@@ -149,6 +149,12 @@ kt_val kt_unquote(kt_scanner *self, const char *raw, size_t len)
 		if (c == '\r') {
 			kt_buf_addc(&out, '\n');
 			u.at += u.at < u.end && *u.at == '\n' ? 1 : 0;
+		} else if ((unsigned char)c >= 0x80) {
+			/* A stray byte of the source becomes U+FFFD. */
+			size_t width;
+			kt_buf_add_rune(&out, kt_utf8_decode(u.at - 1, (size_t)(u.end - u.at) + 1,
+							     &width));
+			u.at += width - 1;
 		} else if (c != '\\' || keep_backslashes) {
 			kt_buf_addc(&out, c);
 		} else {
