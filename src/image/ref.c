@@ -237,5 +237,10 @@ char *kt_image_ref_familiar(const kt_image_ref *self)
 	    strchr(repository + strlen(OFFICIAL_PREFIX), '/') == NULL) {
 		repository += strlen(OFFICIAL_PREFIX);
 	}
+	/* What would be read as a registry needs the whole form. */
+	size_t first = strcspn(repository, "/");
+	if (repository[first] == '/' && is_registry_part(repository, first)) {
+		return kt_image_ref_text(self);
+	}
 	return join("", repository, self);
 }

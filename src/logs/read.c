@@ -78,7 +78,7 @@ static int digits(const char *text, size_t len)
 	return value;
 }
 
-/* "2026-11-22T12:00:00.123456789Z" */
+/* "2026-11-22T12:00:00.123456789Z"; 0 for what cannot be a time. */
 static int64_t parse_time(const char *text)
 {
 	struct tm parts = {
@@ -89,7 +89,9 @@ static int64_t parse_time(const char *text)
 		.tm_min = digits(text + 14, 2),
 		.tm_sec = digits(text + 17, 2),
 	};
-	return (int64_t)timegm(&parts) * KT_NS_PER_S + digits(text + 20, 9);
+	int64_t seconds = (int64_t)timegm(&parts);
+	bool sane = seconds > 0 && seconds < INT64_MAX / KT_NS_PER_S - 1;
+	return sane ? seconds * KT_NS_PER_S + digits(text + 20, 9) : 0;
 }
 
 /* A line that is no record (a damaged file) reads as text without time. */
@@ -113,7 +115,8 @@ static int emit(reader *self, const kt_log_entry *entry, kt_err *err)
 		self->skip--;
 		return 0;
 	}
-	if (entry->wall_ns != 0 && entry->wall_ns < self->query->not_before) {
+	int64_t not_before = self->query->not_before;
+	if (not_before > 0 && entry->wall_ns != 0 && entry->wall_ns < not_before) {
 		return 0;
 	}
 	int pass = kt_log_filters_pass(self->query->filters, entry->text, entry->len, err);
@@ -334,6 +337,7 @@ static int read_backlog(reader *self, kt_err *err)
 		}
 		kt_close_ptr(&self->fd);
 		self->fd = fds[i];
+		kt_buf_clear(&self->data); /* records never span files */
 		rc = read_on(self, err);
 	}
 	return rc < 0 ? -1 : flush_partials(self, self->query->follow, err);

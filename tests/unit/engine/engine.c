@@ -189,8 +189,9 @@ static void an_enclave_lives_and_dies(void **state)
 	KT_AUTO_FREE char *dir = kt_asprintf("%s/enclaves/%s", f->root, info->enclave_uuid);
 	assert_false(kt_fs_exists(dir));
 	KT_AUTO_MSG ProtobufCMessage *again = NULL;
-	assert_int_equal(
-		kt_grpc_unary(f->client, RPC(DESTROY_ENCLAVE), &ending.base, NULL, &again, &err), -1);
+	assert_int_equal(kt_grpc_unary(f->client, RPC(DESTROY_ENCLAVE), &ending.base, NULL, &again,
+				       &err),
+			 -1);
 	KT_AUTO_FREE char *text = kt_err_text(&err);
 	assert_non_null(
 		strstr(text, "An error occurred destroying enclave with identifier 'first':"));
