@@ -327,7 +327,8 @@ int native_call(native_backend *self, const char *enclave, kt_sup_call *call, kt
 		if (call_once(self, path, call, &broken, &failure) == 0) {
 			return 0;
 		}
-		bool again = !call->only_running && broken && failure.code == KT_ERR_UNAVAILABLE && attempt == 0 &&
+		bool again = !call->only_running && broken && attempt == 0 &&
+			     failure.code == KT_ERR_UNAVAILABLE &&
 			     (!call->sent || repeatable(call->type));
 		if (!again) {
 			kt_err_move(err, &failure);
