@@ -103,8 +103,15 @@ static int start_item(batch *b, kt_add_item *item, kt_err *err)
 	kt_run_env *env = b->env;
 	kt_plan_config *config = NULL;
 
-	if (kt_service_fill(env, item->config, item->reg.ip, &arena, &config, err) < 0 ||
-	    kt_service_launch(env, &item->reg, config, item->task, b->cancel, err) < 0) {
+	if (kt_service_fill(env, item->config, item->reg.ip, &arena, &config, err) < 0) {
+		return -1;
+	}
+	/* Known from here on, so that the log of one that dies at once can be asked for by name. */
+	if (!item->update &&
+	    kt_state_add_identifier(env->state, item->reg.uuid, item->name, err) < 0) {
+		return -1;
+	}
+	if (kt_service_launch(env, &item->reg, config, item->task, b->cancel, err) < 0) {
 		return -1;
 	}
 	kt_reg started = item->reg;
@@ -114,8 +121,7 @@ static int start_item(batch *b, kt_add_item *item, kt_err *err)
 		return -1;
 	}
 	item->reg.status = KT_REG_STARTED;
-	return item->update ? 0
-	                    : kt_state_add_identifier(env->state, item->reg.uuid, item->name, err);
+	return 0;
 }
 
 static void *start_worker(void *arg)
