@@ -208,6 +208,12 @@ static int explain(const kt_locator *locator, kt_err *err)
 		kt_err_hint(err, "try `git ls-remote %s` in a shell: the same git configuration, "
 				 "proxies and credentials apply here",
 			    locator->git_url);
+	} else if (err->code == KT_ERR_MISSING_PROGRAM) {
+		/* In the message, not only in the hint: not every way to the user shows hints. */
+		kt_err_wrap(err,
+			    "The repository '%s' cannot be fetched without the program git: install "
+			    "the Debian package 'git'",
+			    locator->git_url);
 	}
 	return -1;
 }

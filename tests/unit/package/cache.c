@@ -108,7 +108,7 @@ static void test_git_missing(void **state)
 	setenv("PATH", path, 1);
 	assert_null(got);
 	assert_int_equal(err.code, KT_ERR_MISSING_PROGRAM);
-	assert_non_null(strstr(err.hint, "git"));
+	assert_non_null(strstr(kt_err_message(&err, 0), "install the Debian package 'git'"));
 }
 
 typedef struct racer {
