@@ -289,7 +289,7 @@ char *kt_content_resolve(kt_content *self, const char *text, const char *from, k
 		kt_err_move(err, &why);
 		return NULL;
 	}
-	if (!absolute && (self->root_id[0] == '\0' || !kt_locator_is_absolute(from))) {
+	if (!absolute && !kt_locator_is_absolute(from)) {
 		KT_FAIL(err, INVALID,
 			"Source module locator '%s' isn't a valid locator; relative URLs don't work "
 			"with standalone scripts",

@@ -175,6 +175,7 @@ static void test_scripts(void **state)
 	      "!Source module locator 'DEFAULT_PACKAGE_ID_FOR_SCRIPT' isn't a valid locator; "
 	      "relative URLs don't work with standalone scripts");
 	check(&o, "github.com/o/p/main.star", "DEFAULT_PACKAGE_ID_FOR_SCRIPT", "X = 1\n");
+	check(&o, "./main.star", "github.com/o/p/other.star", "X = 1\n");
 	close_root(&o);
 }
 
