@@ -235,8 +235,8 @@ typedef struct kt_backend_ops {
 	int (*exec_open)(kt_backend *self, const char *enclave, const char *uuid,
 			 const kt_exec_spec *spec, kt_exec_session **ret, kt_err *err);
 	/*
-	 * Sends an uncompressed tar to sink: for a directory its contents (names start with
-	 * "./"), for a file that file under its base name. "dir/" followed by a lone star is
+	 * Sends an uncompressed tar to sink: for a directory its contents (named relative to
+	 * it), for a file that file under its base name. "dir/" followed by a lone star is
 	 * "dir". Also from a stopped service. NOT_FOUND names the path.
 	 */
 	int (*copy_out)(kt_backend *self, const char *enclave, const char *uuid, const char *path,

@@ -24,28 +24,32 @@
 
 extern char **environ;
 
-/* A descriptor of the enclave's pasta, or -1. */
+/* A descriptor of the enclave's pasta, or -1: its number could be another program's by now. */
 static int open_pasta(const native_backend *self, const char *enclave)
 {
 	KT_AUTO_FREE char *path = kt_paths_runtime(&self->paths, "enclaves/%s/outbound.pid", enclave);
 	KT_AUTO_BUF kt_buf text = KT_BUF_INIT;
-	KT_AUTO_BUF kt_buf name = KT_BUF_INIT;
-	char comm[64];
-	if (path == NULL || kt_fs_read(path, 64, &text, NULL) < 0) {
+	KT_AUTO_BUF kt_buf words = KT_BUF_INIT;
+	char name[64];
+	if (path == NULL || access(path, F_OK) < 0 || kt_fs_read(path, 64, &text, NULL) < 0) {
 		return -1;
 	}
 	long pid = strtol(kt_buf_str(&text), NULL, 10);
-	if (pid <= 0) {
-		return -1;
-	}
-	int fd = (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
-	snprintf(comm, sizeof(comm), "/proc/%ld/comm", pid);
-	if (fd >= 0 && (kt_fs_read(comm, 64, &name, NULL) < 0 ||
-			!(kt_str_starts(kt_buf_str(&name), "pasta") ||
-			  kt_str_starts(kt_buf_str(&name), "passt")))) {
-		kt_close_ptr(&fd); /* the number is somebody else's by now */
+	int fd = pid <= 0 ? -1 : (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
+	snprintf(name, sizeof(name), "/proc/%ld/cmdline", pid);
+	if (fd >= 0 && (kt_fs_read(name, 65536, &words, NULL) < 0 || words.len == 0 ||
+			memmem(words.data, words.len, enclave, strlen(enclave)) == NULL)) {
+		kt_close_ptr(&fd);
 	}
 	return fd;
+}
+
+static int note_pid(const native_backend *self, const char *enclave, pid_t pid)
+{
+	KT_AUTO_FREE char *path = kt_paths_runtime(&self->paths, "enclaves/%s/outbound.pid", enclave);
+	char text[32];
+	int len = snprintf(text, sizeof(text), "%d\n", (int)pid);
+	return path == NULL ? -1 : kt_fs_write(path, text, (size_t)len, 0600, false, NULL);
 }
 
 void native_outbound_stop(native_backend *self, const char *enclave)
@@ -90,12 +94,15 @@ static int spawn_pasta(native_backend *self, char *const argv[], const char *log
 	return rc;
 }
 
+/*
+ * Debian confines pasta by AppArmor: it may write files in few places only, hence no --pid, and
+ * the namespace's file is one that AppArmor does not mediate.
+ */
 static int start_pasta(native_backend *self, const char *enclave)
 {
 	KT_AUTO_FREE char *netns = kt_paths_runtime(&self->paths, "enclaves/%s/netns", enclave);
-	KT_AUTO_FREE char *pid = kt_paths_runtime(&self->paths, "enclaves/%s/outbound.pid", enclave);
 	KT_AUTO_FREE char *log = kt_paths_runtime(&self->paths, "enclaves/%s/outbound.log", enclave);
-	if (netns == NULL || pid == NULL || log == NULL) {
+	if (netns == NULL || log == NULL) {
 		return ENOMEM;
 	}
 	const char *const words[] = {"pasta",
@@ -120,8 +127,7 @@ static int start_pasta(native_backend *self, const char *enclave)
 				     "--udp-ns",
 				     "none",
 				     "--quiet",
-				     "--pid",
-				     pid,
+				     "--foreground",
 				     "--runas",
 				     "0",
 				     "--netns-only",
@@ -133,7 +139,12 @@ static int start_pasta(native_backend *self, const char *enclave)
 	for (size_t i = 0; i < KT_ARRAY_LEN(words); i++) {
 		argv[i] = (char *)words[i];
 	}
-	return spawn_pasta(self, argv, log, &child);
+	int rc = spawn_pasta(self, argv, log, &child);
+	if (rc == 0 && note_pid(self, enclave, child) < 0) {
+		(void)kill(child, SIGKILL); /* nobody would find it again */
+		return EIO;
+	}
+	return rc;
 }
 
 void native_outbound_start(native_backend *self, const char *enclave)

@@ -46,7 +46,8 @@ void native_children_reap(native_backend *self)
 			if (got == 0) {
 				self->children.items[kept++] = child;
 			}
-			failed = failed || (got > 0 && child.pasta && status != 0);
+			failed = failed || (got > 0 && child.pasta && WIFEXITED(status) &&
+					    WEXITSTATUS(status) != 0);
 		}
 		self->children.len = kept;
 	}
