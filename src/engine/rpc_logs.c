@@ -1,6 +1,7 @@
 /* GetServiceLogs: the logs of several services of one enclave as one stream. */
 #include "engine/engine_internal.h"
 
+#include "base/fs.h"
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/str.h"
@@ -26,7 +27,7 @@ typedef struct log_reader {
 	struct log_stream *stream;
 	const char *key; /* as the client named it */
 	char *path;      /* of its log file; NULL = there is none of this name */
-	bool missing;    /* no service has this uuid, and no line has come */
+	bool missing;    /* no service has this uuid, nor had one that left a log */
 	bool any;        /* lines have come */
 	kt_log_filters *filters;
 	pthread_t thread;
@@ -236,6 +237,8 @@ static int open_readers(log_stream *self, kt_engine *engine, const char *enclave
 		if (reader->path == NULL) {
 			return kt_err_nomem(err);
 		}
+		/* A removed service counts as there as long as its log does. */
+		reader->missing = reader->missing && !kt_fs_exists(reader->path);
 	}
 	return 0;
 }
