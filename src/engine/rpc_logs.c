@@ -1,8 +1,8 @@
 /* GetServiceLogs: the logs of several services of one enclave as one stream. */
 #include "engine/engine_internal.h"
 
-#include "base/fs.h"
 #include "base/alloc.h"
+#include "base/fs.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "logs/logs.h"
@@ -237,8 +237,10 @@ static int open_readers(log_stream *self, kt_engine *engine, const char *enclave
 		if (reader->path == NULL) {
 			return kt_err_nomem(err);
 		}
-		/* A removed service counts as there as long as its log does. */
-		reader->missing = reader->missing && !kt_fs_exists(reader->path);
+		/* A removed service counts as there as long as its log does; a name never did. */
+		if (kt_str_eq(uuid, reader->key) && kt_fs_exists(reader->path)) {
+			reader->missing = false;
+		}
 	}
 	return 0;
 }
