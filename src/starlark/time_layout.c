@@ -93,6 +93,9 @@ static bool element_at(kt_text layout, size_t at, kt_layout_item *ret)
 
 	for (size_t i = 0; i < KT_ARRAY_LEN(elements); i++) {
 		const element *e = &elements[i];
+		if (e->text[0] != rest.data[0]) {
+			continue;
+		}
 		size_t len = strlen(e->text);
 		if (!kt_text_starts(rest, (kt_text){e->text, len})) {
 			continue;
@@ -121,6 +124,10 @@ kt_layout_item kt_layout_next(kt_text layout)
 	kt_layout_item item = {.kind = KT_LAYOUT_END, .start = layout.len, .end = layout.len};
 
 	for (size_t at = 0; at < layout.len; at++) {
+		char c = layout.data[at];
+		if (c == '\0' || strchr("JM012345_Pp-Z.,", c) == NULL) {
+			continue; /* no element starts so */
+		}
 		if (element_at(layout, at, &item) || fraction_at(layout, at, &item)) {
 			break;
 		}
