@@ -6,7 +6,10 @@
  *
  *   kurtosisd apic --enclave-uuid UUID --enclave-name NAME --ready-fd N
  *                  [--backend native] [--production] [--log-level LEVEL]
- *                  [--listen 127.0.0.1:0]
+ *                  [--listen 127.0.0.1:0] [--start-fd N] [--log-file PATH]
+ *
+ * With --start-fd it touches nothing until a byte arrives there (end of file: it exits). With
+ * --log-file its stdout and stderr go there from then on.
  *
  * When the service accepts calls, the line `READY <port>\n` is written to the
  * descriptor given by --ready-fd, which is then closed. On a failure to start the

@@ -24,6 +24,8 @@ typedef struct options {
 	const char *host;
 	uint16_t port;
 	int ready_fd;
+	int start_fd;
+	const char *log_file;
 	kt_log_level level;
 } options;
 
@@ -73,6 +75,16 @@ static int take_option(int option, char *value, options *ret, kt_err *err)
 		ret->ready_fd = (int)number;
 		fcntl(ret->ready_fd, F_SETFD, FD_CLOEXEC);
 		return 0;
+	case 's':
+		if (!kt_str_to_i64(value, 0, INT32_MAX, &number)) {
+			return KT_FAIL(err, INVALID, "'%s' is no descriptor", value);
+		}
+		ret->start_fd = (int)number;
+		fcntl(ret->start_fd, F_SETFD, FD_CLOEXEC);
+		return 0;
+	case 'f':
+		ret->log_file = value;
+		return 0;
 	case 'b':
 		ret->backend = value;
 		return 0;
@@ -94,6 +106,8 @@ static int parse_options(int argc, char **argv, options *ret, kt_err *err)
 	        {"enclave-uuid", required_argument, NULL, 'u'},
 	        {"enclave-name", required_argument, NULL, 'n'},
 	        {"ready-fd", required_argument, NULL, 'r'},
+	        {"start-fd", required_argument, NULL, 's'},
+	        {"log-file", required_argument, NULL, 'f'},
 	        {"backend", required_argument, NULL, 'b'},
 	        {"production", no_argument, NULL, 'p'},
 	        {"log-level", required_argument, NULL, 'l'},
@@ -103,7 +117,8 @@ static int parse_options(int argc, char **argv, options *ret, kt_err *err)
 	int option = 0;
 
 	*ret = (options){
-	        .backend = "native", .host = "127.0.0.1", .ready_fd = -1, .level = KT_LOG_INFO};
+	        .backend = "native", .host = "127.0.0.1", .ready_fd = -1, .start_fd = -1,
+	        .level = KT_LOG_INFO};
 	optind = 1;
 	while ((option = getopt_long(argc, argv, "", table, NULL)) != -1) {
 		if (take_option(option, optarg, ret, err) < 0) {
@@ -126,6 +141,31 @@ static void report_ready(options *o, const char *text)
 		kt_fs_write_all(o->ready_fd, text, strlen(text), NULL);
 		kt_close_ptr(&o->ready_fd);
 	}
+}
+
+/*
+ * The engine starts this process while it still makes the enclave. 1 when the enclave is there, 0
+ * when the engine has given up.
+ */
+static int await_start(options *o, kt_err *err)
+{
+	char byte = 0;
+	ssize_t n = 1;
+
+	if (o->start_fd >= 0) {
+		do {
+			n = read(o->start_fd, &byte, 1);
+		} while (n < 0 && errno == EINTR);
+		kt_close_ptr(&o->start_fd);
+	}
+	if (n <= 0 || o->log_file == NULL) {
+		return n < 0 ? KT_FAIL_ERRNO(err, "waiting for the engine") : (int)n;
+	}
+	KT_AUTO_FD int log = open(o->log_file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	if (log < 0 || dup2(log, STDOUT_FILENO) < 0 || dup2(log, STDERR_FILENO) < 0) {
+		return KT_FAIL_ERRNO(err, "the log '%s' cannot be written", o->log_file);
+	}
+	return 1;
 }
 
 /* Signals that end the service, as a descriptor; blocked in every thread from here on. */
@@ -198,7 +238,8 @@ int kt_apic_main(int argc, char **argv, const kt_apic_deps *deps)
 
 	if (result == 0) {
 		kt_log_setup(o.level, STDERR_FILENO);
-		result = run_service(&o, deps, &err);
+		result = await_start(&o, &err);
+		result = result > 0 ? run_service(&o, deps, &err) : result;
 	}
 	if (result < 0) {
 		KT_AUTO_FREE char *text = kt_err_text(&err);

@@ -20,6 +20,7 @@
 #define START_MS 30000
 #define KILL_MS 10000
 #define READY_FD 3
+#define START_FD 4
 #define LINE_LIMIT ((size_t)64 * 1024)
 
 extern char **environ;
@@ -122,7 +123,8 @@ static int await_ready(int fd, const kt_apic_spec_line *spec, uint16_t *ret_port
 		       spec->name, why);
 }
 
-static int spawn(char *const argv[], const char *log_path, int ready_fd, pid_t *ret, kt_err *err)
+/* Descriptors READY_FD and START_FD of the child; stdout and stderr stay the engine's. */
+static int spawn(char *const argv[], int ready_fd, int start_fd, pid_t *ret, kt_err *err)
 {
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
@@ -133,10 +135,8 @@ static int spawn(char *const argv[], const char *log_path, int ready_fd, pid_t *
 	posix_spawn_file_actions_init(&actions);
 	posix_spawnattr_init(&attributes);
 	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-	posix_spawn_file_actions_addopen(&actions, 1, log_path, O_WRONLY | O_CREAT | O_APPEND,
-					 0600);
-	posix_spawn_file_actions_adddup2(&actions, 1, 2);
 	posix_spawn_file_actions_adddup2(&actions, ready_fd, READY_FD);
+	posix_spawn_file_actions_adddup2(&actions, start_fd, START_FD);
 	posix_spawnattr_setsigmask(&attributes, &none);
 	posix_spawnattr_setsigdefault(&attributes, &defaults);
 	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK |
@@ -147,55 +147,102 @@ static int spawn(char *const argv[], const char *log_path, int ready_fd, pid_t *
 	return rc == 0 ? 0 : kt_err_set_errno(err, rc, "cannot start an API container");
 }
 
-/* A descriptor that is not READY_FD, which dup2 would leave close-on-exec. */
+/* Away from the numbers that the child gets: dup2 onto itself would keep close-on-exec. */
 static int move_up(int fd)
 {
-	if (fd != READY_FD) {
+	if (fd < 0 || fd > START_FD) {
 		return fd;
 	}
-	int higher = fcntl(fd, F_DUPFD_CLOEXEC, READY_FD + 1);
+	int higher = fcntl(fd, F_DUPFD_CLOEXEC, START_FD + 1);
 	close(fd);
 	return higher;
 }
 
-static int spawn_once(const kt_apic_spec_line *spec, kt_apic_proc *ret, int *ret_pidfd, kt_err *err)
+static int make_pipe(int *ret_read, int *ret_write, kt_err *err)
 {
-	char listen[32];
-	char ready_text[8];
-	snprintf(listen, sizeof(listen), "127.0.0.1:%u", (unsigned)spec->port);
-	snprintf(ready_text, sizeof(ready_text), "%d", READY_FD);
-	const char *argv[] = {"kurtosisd",	"apic",
-			      "--enclave-uuid", spec->uuid,
-			      "--enclave-name", spec->name,
-			      "--ready-fd",	ready_text,
-			      "--log-level",	spec->log_level,
-			      "--listen",	listen,
-			      spec->production ? "--production" : NULL,
-			      NULL};
 	int ends[2];
 	if (pipe2(ends, O_CLOEXEC) < 0) {
 		return KT_FAIL_ERRNO(err, "cannot make a pipe");
 	}
-	KT_AUTO_FD int ready = ends[0];
-	KT_AUTO_FD int told = move_up(ends[1]);
-	kt_apic_proc proc = {0};
-	if (spawn((char *const *)(uintptr_t)argv, spec->log_path, told, &proc.pid, err) < 0) {
-		return -1;
-	}
-	kt_close_ptr(&told);
-	proc.started = start_time(proc.pid);
-	KT_AUTO_FD int pidfd = open_pidfd(proc.pid);
-	if (pidfd < 0) {
-		KT_FAIL_ERRNO(err, "cannot watch an API container");
-	}
-	if (pidfd < 0 || await_ready(ready, spec, &proc.port, err) < 0) {
-		kt_apic_kill(&proc, 0);
-		return -1;
-	}
-	*ret = proc;
-	*ret_pidfd = pidfd;
-	pidfd = -1;
+	*ret_read = move_up(ends[0]);
+	*ret_write = move_up(ends[1]);
 	return 0;
+}
+
+void kt_apic_abandon(kt_apic_birth *birth)
+{
+	kt_close_ptr(&birth->go);
+	kt_close_ptr(&birth->ready);
+	kt_close_ptr(&birth->pidfd);
+	if (birth->proc.pid > 0) {
+		kt_apic_kill(&birth->proc, 0);
+		birth->proc.pid = 0;
+	}
+}
+
+int kt_apic_begin(const kt_apic_spec_line *spec, kt_apic_birth *ret, kt_err *err)
+{
+	char listen[32];
+	char ready_text[8];
+	char start_text[8];
+	snprintf(listen, sizeof(listen), "127.0.0.1:%u", (unsigned)spec->port);
+	snprintf(ready_text, sizeof(ready_text), "%d", READY_FD);
+	snprintf(start_text, sizeof(start_text), "%d", START_FD);
+	const char *argv[] = {"kurtosisd",	"apic",
+			      "--enclave-uuid", spec->uuid,
+			      "--enclave-name", spec->name,
+			      "--ready-fd",	ready_text,
+			      "--start-fd",	start_text,
+			      "--log-file",	spec->log_path,
+			      "--log-level",	spec->log_level,
+			      "--listen",	listen,
+			      spec->production ? "--production" : NULL,
+			      NULL};
+	kt_apic_birth birth = KT_APIC_BIRTH_INIT;
+	KT_AUTO_FD int told = -1;
+	KT_AUTO_FD int start = -1;
+	int rc = make_pipe(&birth.ready, &told, err);
+	rc = rc == 0 ? make_pipe(&start, &birth.go, err) : rc;
+	if (rc == 0) {
+		rc = spawn((char *const *)(uintptr_t)argv, told, start, &birth.proc.pid, err);
+	}
+	if (rc == 0) {
+		birth.proc.started = start_time(birth.proc.pid);
+		birth.pidfd = open_pidfd(birth.proc.pid);
+		rc = birth.pidfd >= 0 ? 0 : KT_FAIL_ERRNO(err, "cannot watch an API container");
+	}
+	if (rc < 0) {
+		kt_apic_abandon(&birth);
+		return -1;
+	}
+	*ret = birth;
+	return 0;
+}
+
+int kt_apic_finish(const kt_apic_spec_line *spec, kt_apic_birth *birth, kt_apic_proc *ret,
+		   int *ret_pidfd, kt_err *err)
+{
+	/* SIGPIPE is ignored: one that has died meanwhile shows at the other pipe. */
+	kt_fs_write_all(birth->go, "g", 1, NULL);
+	if (await_ready(birth->ready, spec, &birth->proc.port, err) < 0) {
+		kt_apic_abandon(birth);
+		return -1;
+	}
+	*ret = birth->proc;
+	*ret_pidfd = birth->pidfd;
+	kt_close_ptr(&birth->go);
+	kt_close_ptr(&birth->ready);
+	*birth = (kt_apic_birth)KT_APIC_BIRTH_INIT;
+	return 0;
+}
+
+static int spawn_once(const kt_apic_spec_line *spec, kt_apic_proc *ret, int *ret_pidfd, kt_err *err)
+{
+	kt_apic_birth birth = KT_APIC_BIRTH_INIT;
+	if (kt_apic_begin(spec, &birth, err) < 0) {
+		return -1;
+	}
+	return kt_apic_finish(spec, &birth, ret, ret_pidfd, err);
 }
 
 int kt_apic_spawn(const kt_apic_spec_line *spec, kt_apic_proc *ret, int *ret_pidfd, kt_err *err)

@@ -13,14 +13,15 @@ struct kt_engine_db {
 };
 
 static const char schema[] =
+	"PRAGMA synchronous = OFF;" /* while an empty database is made */
 	"PRAGMA journal_mode = WAL;"
-	"PRAGMA synchronous = NORMAL;"
 	"CREATE TABLE IF NOT EXISTS enclaves ("
 	" uuid TEXT PRIMARY KEY, name TEXT NOT NULL, created INTEGER NOT NULL,"
 	" production INTEGER NOT NULL, log_level TEXT NOT NULL, phase INTEGER NOT NULL,"
 	" apic_pid INTEGER NOT NULL, apic_started INTEGER NOT NULL, apic_port INTEGER NOT NULL);"
 	"CREATE TABLE IF NOT EXISTS identifiers ("
-	" seq INTEGER PRIMARY KEY AUTOINCREMENT, uuid TEXT UNIQUE NOT NULL, name TEXT NOT NULL);";
+	" seq INTEGER PRIMARY KEY AUTOINCREMENT, uuid TEXT UNIQUE NOT NULL, name TEXT NOT NULL);"
+	"PRAGMA synchronous = NORMAL;";
 
 void kt_enclave_row_deinit(kt_enclave_row *self)
 {

@@ -185,34 +185,49 @@ static int record_apic(kt_engine *self, const char *uuid, const kt_apic_proc *pr
 	return kt_engine_watch_fd(self, pidfd, err);
 }
 
-int kt_engine_start_apic(kt_engine *self, const char *uuid, kt_err *err)
+/* What an API container is started with; text lives in the arena. */
+static int fill_apic_spec(kt_engine *self, const char *uuid, kt_arena *arena,
+			  kt_apic_spec_line *ret, kt_err *err)
 {
-	KT_AUTO_FREE char *name = NULL;
-	KT_AUTO_FREE char *level = NULL;
-	KT_AUTO_FREE char *dir = enclave_dir(self, uuid);
-	KT_AUTO_FREE char *log_path = dir != NULL ? kt_path_join(dir, "apic.log") : NULL;
-	kt_apic_spec_line spec = {.uuid = uuid, .log_path = log_path};
-	{
-		KT_LOCK(&self->lock);
-		const kt_enclave_entry *entry = kt_engine_find(self, uuid);
-		KT_ASSERT(entry != NULL);
-		spec.name = name = kt_strdup(entry->row.name);
-		spec.log_level = level = kt_strdup(entry->row.log_level);
-		spec.production = entry->row.production;
-		spec.port = entry->row.apic.port;
-	}
-	if (name == NULL || level == NULL || log_path == NULL) {
-		return kt_err_nomem(err);
-	}
-	if (kt_fs_mkdirs(dir, 0711, err) < 0) {
-		return -1;
-	}
+	KT_LOCK(&self->lock);
+	const kt_enclave_entry *entry = kt_engine_find(self, uuid);
+	KT_ASSERT(entry != NULL);
+	*ret = (kt_apic_spec_line){
+		.uuid = uuid,
+		.name = kt_arena_strdup(arena, entry->row.name),
+		.log_level = kt_arena_strdup(arena, entry->row.log_level),
+		.production = entry->row.production,
+		.port = entry->row.apic.port,
+		.log_path = kt_arena_printf(arena, "%s/enclaves/%s/apic.log", self->deps->root,
+					    uuid),
+	};
+	bool whole = ret->name != NULL && ret->log_level != NULL && ret->log_path != NULL;
+	return whole ? 0 : kt_err_nomem(err);
+}
+
+/* birth NULL = start one now. */
+static int finish_apic(kt_engine *self, const kt_apic_spec_line *spec, kt_apic_birth *birth,
+		       kt_err *err)
+{
+	KT_AUTO_FREE char *dir = enclave_dir(self, spec->uuid);
 	kt_apic_proc proc = {0};
 	int pidfd = -1;
-	if (kt_apic_spawn(&spec, &proc, &pidfd, err) < 0) {
+	int rc = dir == NULL ? kt_err_nomem(err) : kt_fs_mkdirs(dir, 0711, err);
+	if (rc == 0) {
+		rc = birth != NULL ? kt_apic_finish(spec, birth, &proc, &pidfd, err)
+				   : kt_apic_spawn(spec, &proc, &pidfd, err);
+	}
+	return rc < 0 ? -1 : record_apic(self, spec->uuid, &proc, pidfd, err);
+}
+
+int kt_engine_start_apic(kt_engine *self, const char *uuid, kt_err *err)
+{
+	KT_AUTO_ARENA kt_arena arena = KT_ARENA_INIT;
+	kt_apic_spec_line spec;
+	if (fill_apic_spec(self, uuid, &arena, &spec, err) < 0) {
 		return -1;
 	}
-	return record_apic(self, uuid, &proc, pidfd, err);
+	return finish_apic(self, &spec, NULL, err);
 }
 
 static void end_apic(kt_engine *self, const char *uuid, int64_t grace_ms)
@@ -357,9 +372,17 @@ static int destroy_known(kt_engine *self, const char *uuid, kt_err *err)
 
 static int make_enclave(kt_engine *self, const kt_enclave_spec *spec, kt_err *err)
 {
+	KT_AUTO_ARENA kt_arena arena = KT_ARENA_INIT;
+	kt_apic_spec_line apic;
+	kt_apic_birth birth = KT_APIC_BIRTH_INIT;
+	if (fill_apic_spec(self, spec->uuid, &arena, &apic, err) < 0 ||
+	    kt_apic_begin(&apic, &birth, err) < 0) {
+		return -1;
+	}
 	if (self->backend->ops->enclave_create(self->backend, spec, err) < 0 ||
-	    kt_engine_start_apic(self, spec->uuid, err) < 0 ||
+	    finish_apic(self, &apic, &birth, err) < 0 ||
 	    set_phase(self, spec->uuid, KT_PHASE_RUNNING, err) < 0) {
+		kt_apic_abandon(&birth);
 		return -1;
 	}
 	return watch_keeper(self, spec->uuid, err);

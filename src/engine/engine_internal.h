@@ -69,7 +69,23 @@ typedef struct kt_apic_spec_line {
 	const char *log_path; /* its stdout and stderr are appended there */
 } kt_apic_spec_line;
 
-/* Starts one and waits until it accepts calls. Nothing is left on failure. */
+/* One that is being started. */
+typedef struct kt_apic_birth {
+	kt_apic_proc proc;
+	int pidfd;
+	int ready; /* it says there that it accepts calls */
+	int go;    /* it waits for a byte from there before it touches the enclave */
+} kt_apic_birth;
+
+#define KT_APIC_BIRTH_INIT {{0, 0, 0}, -1, -1, -1}
+/* Starts the process, which loads its libraries while the enclave is made. */
+int kt_apic_begin(const kt_apic_spec_line *spec, kt_apic_birth *ret, kt_err *err);
+/* Lets it go on, and waits until it accepts calls. Takes birth; nothing is left on failure. */
+int kt_apic_finish(const kt_apic_spec_line *spec, kt_apic_birth *birth, kt_apic_proc *ret,
+		   int *ret_pidfd, kt_err *err);
+/* Ends one that was begun and not finished. Harmless otherwise. */
+void kt_apic_abandon(kt_apic_birth *birth);
+/* Begin and finish at once; tries another port when the wish is taken. */
 int kt_apic_spawn(const kt_apic_spec_line *spec, kt_apic_proc *ret, int *ret_pidfd, kt_err *err);
 /* A pidfd of the recorded process, or -1 when it is gone or its pid is another's now. */
 int kt_apic_open(const kt_apic_proc *proc);

@@ -460,14 +460,22 @@ static int test_all(void)
 static int play_apic(int argc, char **argv)
 {
 	int fd = -1;
+	int start_fd = -1;
+	char byte = 0;
 	const char *port = "0";
 	for (int i = 0; i + 1 < argc; i++) {
 		if (kt_str_eq(argv[i], "--ready-fd")) {
 			fd = atoi(argv[i + 1]);
 		}
+		if (kt_str_eq(argv[i], "--start-fd")) {
+			start_fd = atoi(argv[i + 1]);
+		}
 		if (kt_str_eq(argv[i], "--listen")) {
 			port = strrchr(argv[i + 1], ':') + 1;
 		}
+	}
+	if (read(start_fd, &byte, 1) != 1) {
+		return 0;
 	}
 	dprintf(fd, "READY %s\n", kt_str_eq(port, "0") ? "40123" : port);
 	close(fd);
