@@ -168,6 +168,11 @@ int kt_engine_views(kt_engine *self, kt_arena *arena, kt_enclave_views *ret, kt_
 /* ---- watching (watch.c) ---------------------------------------------------------------- */
 
 int kt_engine_watch(kt_engine *self, kt_err *err);
+/*
+ * Replaces API containers that have died just now, so that who asks for enclaves sees them
+ * running. Blocks while one starts. Without `manage` held.
+ */
+void kt_engine_settle(kt_engine *self);
 void kt_engine_unwatch(kt_engine *self);
 /* Adds a descriptor of the entry: its pidfd or keeper. With `lock` held. */
 int kt_engine_watch_fd(kt_engine *self, int fd, kt_err *err);

@@ -200,6 +200,7 @@ static int list_enclaves(kt_grpc_call *call, const EngineApi__GetEnclavesByUuids
 {
 	KT_AUTO_ARENA kt_arena arena = KT_ARENA_INIT;
 	kt_enclave_views views = {0};
+	kt_engine_settle(engine);
 	int rc = kt_engine_views(engine, &arena, &views, err);
 	if (rc == 0) {
 		rc = send_views(call, &arena, &views, args, err);

@@ -116,6 +116,55 @@ static void handle_event(kt_engine *self, int fd)
 	}
 }
 
+/* An enclave whose API container is dead although it should run; its descriptor, if still open. */
+static bool find_casualty(kt_engine *self, kt_uuid *ret_uuid, int *ret_fd)
+{
+	KT_LOCK(&self->lock);
+	for (size_t i = 0; i < self->enclaves.len; i++) {
+		const kt_enclave_entry *entry = self->enclaves.items[i];
+		bool dead = entry->pidfd < 0 || has_ended(entry->pidfd);
+		if (dead && entry->row.phase == KT_PHASE_RUNNING &&
+		    entry->apic_deaths < DEATHS_MAX) {
+			*ret_uuid = entry->row.uuid;
+			*ret_fd = entry->pidfd;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Starts what the watching thread has seen die and not replaced yet. */
+static void revive_now(kt_engine *self, const char *uuid)
+{
+	KT_LOCK(&self->manage);
+	if (!still_wanted(self, uuid, APIC_DIED)) {
+		return;
+	}
+	KT_AUTO_ERR kt_err err = KT_ERR_INIT;
+	if (kt_engine_start_apic(self, uuid, &err) < 0) {
+		kt_log_err(KT_LOG_ERROR, PART, &err, "cannot start the API container of enclave %s",
+			   uuid);
+		KT_LOCK(&self->lock);
+		kt_enclave_entry *entry = kt_engine_find(self, uuid);
+		if (entry != NULL) {
+			entry->apic_deaths++;
+		}
+	}
+}
+
+void kt_engine_settle(kt_engine *self)
+{
+	kt_uuid uuid;
+	int fd;
+	while (find_casualty(self, &uuid, &fd)) {
+		if (fd >= 0) {
+			handle_event(self, fd);
+		} else {
+			revive_now(self, uuid.text);
+		}
+	}
+}
+
 static void *watch(void *arg)
 {
 	kt_engine *self = arg;
