@@ -224,7 +224,7 @@ static int store_from_pipe(kt_run_env *self, const char *artifact, bool replace,
 	KT_AUTO_ERR kt_err store_error = KT_ERR_INIT;
 	kt_artifact_spec spec = {.name = artifact, .replace = replace, .cancel = job->cancel};
 	char *staging = kt_artifacts_begin(self->artifacts, err);
-	KT_AUTO_FREE char *held = staging;
+	KT_UNUSED KT_AUTO_FREE char *held = staging;
 	pthread_t thread;
 	KT_AUTO_FD int in = read_fd;
 

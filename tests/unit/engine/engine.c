@@ -276,7 +276,7 @@ static kt_apic_proc await_other(fixture *f, const kt_apic_proc *old)
 static void a_dead_api_container_is_replaced(void **state)
 {
 	fixture *f = *state;
-	KT_AUTO_MSG EngineApi__EnclaveInfo *info = create(f, "e", "debug", NULL);
+	KT_UNUSED KT_AUTO_MSG EngineApi__EnclaveInfo *info = create(f, "e", "debug", NULL);
 	uint32_t port = 0;
 	assert_int_equal(apic_state(f, &port), RUNNING);
 	kt_apic_proc old = apic_process(f);
@@ -292,7 +292,7 @@ static void a_dead_api_container_is_replaced(void **state)
 static void a_new_engine_takes_everything_up(void **state)
 {
 	fixture *f = *state;
-	KT_AUTO_MSG EngineApi__EnclaveInfo *info = create(f, "e", "debug", NULL);
+	KT_UNUSED KT_AUTO_MSG EngineApi__EnclaveInfo *info = create(f, "e", "debug", NULL);
 	kt_apic_proc first = apic_process(f);
 	stop(f);
 	start(f);
