@@ -205,7 +205,7 @@ static void remove_layers(const char *service_dir)
 	kt_sup_spec_unload(&buf, &spec);
 }
 
-typedef enum destroy_pass { PASS_KILL, PASS_LAYERS } destroy_pass;
+typedef enum destroy_pass { PASS_KILL, PASS_LAYERS, PASS_ALL } destroy_pass;
 
 static void for_each_service(kt_supervisor *self, const char *folder, destroy_pass pass,
 			     kt_instant deadline)
@@ -228,6 +228,9 @@ static void for_each_service(kt_supervisor *self, const char *folder, destroy_pa
 			kill_recorded(self, entry->d_name, deadline);
 		} else {
 			remove_layers(service_dir);
+			if (pass == PASS_ALL) {
+				(void)kt_fs_remove_tree(service_dir, NULL);
+			}
 		}
 	}
 	if (dir) {
@@ -237,14 +240,10 @@ static void for_each_service(kt_supervisor *self, const char *folder, destroy_pa
 
 void kt_sup_enclave_clean(kt_supervisor *self)
 {
-	char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), "%s/trash", self->dir);
 	if (fork() == 0) {
 		(void)close_range(3, ~0u, 0); /* the lock is one of them */
-		for_each_service(self, "trash", PASS_LAYERS, KT_NEVER);
-		(void)kt_fs_remove_tree(path, NULL);
-		(void)mkdir(path, 0700);
+		/* Only removes, so that it is in no later destroy's way. */
+		for_each_service(self, "trash", PASS_ALL, KT_NEVER);
 		_exit(0);
 	}
 }

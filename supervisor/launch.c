@@ -62,10 +62,10 @@ static int make_dirs(const kt_sup_service *service, const char *layer_dir, kt_er
 	if (make_dir(path, 0755, err) < 0) {
 		return -1;
 	}
-	path_in(layer_dir, "work/work/incompat/volatile", path);
-	if (rmdir(path) == 0) { /* left by an earlier run that ignored fsync */
-		path_in(layer_dir, "work/work/incompat", path);
-		(void)rmdir(path);
+	/* A run that ignored fsync leaves its mark there, with which no mount is accepted. */
+	path_in(layer_dir, "work/work/incompat", path);
+	if (kt_fs_remove_tree(path, err) < 0) {
+		return -1;
 	}
 	path_in(layer_dir, "work", path);
 	return make_dir(path, 0700, err);

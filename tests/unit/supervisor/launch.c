@@ -217,6 +217,26 @@ static void test_identity(void **state)
 	kt_free(log);
 }
 
+/* Longer than a packet: the request travels in a memory file. */
+static void test_long_environment(void **state)
+{
+	fixture *fx = *state;
+	kt_buf msg = KT_BUF_INIT;
+	char name[100100];
+	char *log;
+
+	FX_OR_SKIP(fx);
+	fx_spec(fx, &msg, "long", 5, "who", NULL);
+	for (int i = 0; i < 5; i++) {
+		snprintf(name, sizeof(name), "LONG%d=%0*d", i, 100000, i);
+		kt_sup_put_str(&msg, KT_SUP_F_ENV, name);
+	}
+	log = fx_run_spec(fx, "long", &msg);
+	assert_true(strlen(log) > 500000);
+	assert_has(log, "env LONG4=000");
+	kt_free(log);
+}
+
 static void test_terminal(void **state)
 {
 	fixture *fx = *state;
@@ -593,6 +613,7 @@ int main(void)
 		cmocka_unit_test(test_system_calls),
 		cmocka_unit_test(test_masks_and_devices),
 		cmocka_unit_test(test_identity),
+		cmocka_unit_test(test_long_environment),
 		cmocka_unit_test(test_terminal),
 		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_mounts),

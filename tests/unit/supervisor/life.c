@@ -186,6 +186,7 @@ static void test_exec_terminal(void **state)
 static void test_stop_and_start(void **state)
 {
 	fixture *fx = *state;
+	kt_buf msg = KT_BUF_INIT;
 	fx_reply reply;
 	char *text;
 	int code;
@@ -205,6 +206,21 @@ static void test_stop_and_start(void **state)
 	assert_string_equal(text, "still here\n");
 	kt_free(text);
 	fx_remove(fx, "s");
+	/* a writable layer that ignores fsync is usable again, too */
+	fx_spec(fx, &msg, "vol", 5, "wait", NULL);
+	kt_sup_put_num(&msg, KT_SUP_F_FLAGS, KT_SUP_VOLATILE);
+	fx_call_ok(fx, &msg, &reply);
+	fx_reply_deinit(&reply);
+	text = fx_exec(fx, "vol", NULL, &code, "write", "/kept", "still here\n", NULL);
+	kt_free(text);
+	assert_int_equal(stop(fx, "vol", 0), 128 + 9);
+	fx_simple(fx, KT_SUP_SERVICE_START, "vol", &reply);
+	assert_int_equal(kt_sup_get_num(&reply.fields, KT_SUP_F_STATUS, 99), KT_ERR_OK);
+	fx_reply_deinit(&reply);
+	text = fx_exec(fx, "vol", NULL, &code, "cat", "/kept", NULL);
+	assert_string_equal(text, "still here\n");
+	kt_free(text);
+	fx_remove(fx, "vol");
 	/* one that does not listen is killed */
 	fx_launch(fx, "deaf", 5, "ignore", NULL);
 	fx_wait_log(fx, "deaf", "waiting");
