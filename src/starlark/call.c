@@ -1,6 +1,8 @@
 /* Calls: frames, argument binding, host functions. */
 #include "starlark/vm_internal.h"
 
+#include "base/stack.h"
+
 void kt_vm_leave(kt_sthread *t)
 {
 	kt_frame *frame = t->frame;
@@ -460,7 +462,7 @@ static kt_val call_from_c(kt_sthread *t, kt_function *fn, const kt_arg_list *arg
 	const kt_frame *before = t->frame;
 	kt_val result;
 
-	if (t->c_depth >= KT_MAX_C_DEPTH) {
+	if (t->c_depth >= KT_MAX_C_DEPTH || kt_stack_low()) {
 		return kt_star_raise(t, "calls nested too deeply through host functions");
 	}
 	if (kt_vm_enter(t, fn, regs, UINT32_MAX) < 0 || kt_bind_args(t, fn, args, regs) < 0) {

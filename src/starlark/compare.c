@@ -2,6 +2,8 @@
 #include "starlark/bigint.h"
 #include "starlark/vm_internal.h"
 
+#include "base/stack.h"
+
 #include <math.h>
 
 #define MAX_DEPTH 10 /* as in the reference; deeper values cannot be compared */
@@ -325,7 +327,7 @@ static int hash(kt_sthread *t, kt_val v, int depth, uint32_t *ret)
 {
 	const kt_host_type *type;
 
-	if (depth < 1) {
+	if (depth < 1 || (depth < HASH_DEPTH / 2 && kt_stack_low())) {
 		return kt_star_fail(t, "value nested too deeply to be hashed");
 	}
 	switch (kt_val_kind(v)) {

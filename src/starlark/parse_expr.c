@@ -1,6 +1,8 @@
 /* Expressions. */
 #include "starlark/parse_internal.h"
 
+#include "base/stack.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -51,7 +53,7 @@ bool kt_parser_want(kt_parser *self, kt_token tok, kt_spos *ret_pos)
 
 bool kt_parser_enter(kt_parser *self)
 {
-	if (self->nesting >= KT_MAX_NESTING) {
+	if (self->nesting >= KT_MAX_NESTING || kt_stack_low()) {
 		kt_parser_error(self, self->pos, "nested too deeply (more than %d levels)",
 				KT_MAX_NESTING);
 		return false;

@@ -2,6 +2,8 @@
 #include "starlark/bigint.h"
 #include "starlark/vm_internal.h"
 
+#include "base/stack.h"
+
 #define MAX_DEPTH 250
 
 typedef struct printer {
@@ -21,7 +23,7 @@ static int enter(printer *p, kt_val v)
 			return 1;
 		}
 	}
-	if (p->depth == MAX_DEPTH) {
+	if (p->depth == MAX_DEPTH || kt_stack_low()) {
 		return kt_star_fail(p->t, "value nested too deeply to be printed");
 	}
 	p->path[p->depth++] = v;
