@@ -20,9 +20,10 @@ static void add_prefix(kt_buf *out, const kt_tfmt *f, uint32_t verb, bool leadin
 {
 	if (verb == 'O') {
 		kt_buf_adds(out, "0o");
-	} else if (f->sharp && verb == 'b') {
+	}
+	if (f->sharp && verb == 'b') {
 		kt_buf_adds(out, "0b");
-	} else if (f->sharp && verb == 'o') {
+	} else if (f->sharp && (verb == 'o' || verb == 'O')) {
 		kt_buf_adds(out, leading_zero ? "" : "0");
 	} else if (f->sharp && (verb == 'x' || verb == 'X')) {
 		kt_buf_adds(out, verb == 'x' ? "0x" : "0X");
