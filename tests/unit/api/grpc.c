@@ -2,6 +2,7 @@
 #include "pair.h"
 
 #include "base/alloc.h"
+#include "kt_test.h"
 
 static void test_unary(void **state)
 {
@@ -281,6 +282,26 @@ static void test_port_in_use(void **state)
 	assert_int_equal(err.code, KT_ERR_EXISTS);
 }
 
+/* The client's thread runs short of memory at every point in turn. */
+static int call_once(const pair *p, kt_err *err)
+{
+	kt_grpc_client *client = kt_grpc_client_new("127.0.0.1", p->port, NULL, err);
+	if (client == NULL) {
+		return -1;
+	}
+	PAIR_REQUEST(request, "bad \xFF byte", "abc", 3);
+	KT_AUTO_MSG ProtobufCMessage *answer = NULL;
+	int rc = kt_grpc_unary(client, &pair_rpcs[PAIR_ECHO], &request.base, NULL, &answer, err);
+	kt_grpc_client_free(client);
+	return rc;
+}
+
+static void test_client_nomem(void **state)
+{
+	KT_AUTO_ERR kt_err err = KT_ERR_INIT;
+	KT_TEST_EVERY_ALLOC(500, call_once(*state, &err), {});
+}
+
 static int set_up(void **state)
 {
 	static pair p;
@@ -313,6 +334,7 @@ int main(void)
 		cmocka_unit_test(test_nobody_listens),
 		cmocka_unit_test(test_both_loopbacks),
 		cmocka_unit_test(test_port_in_use),
+		cmocka_unit_test(test_client_nomem),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

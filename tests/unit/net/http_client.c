@@ -373,6 +373,20 @@ static void test_failures(void **state)
 	assert_int_equal(err.code, KT_ERR_INVALID);
 }
 
+static int get_once(void)
+{
+	KT_AUTO_HTTP_RESPONSE kt_http_response r = KT_HTTP_RESPONSE_INIT;
+	kt_http_header header = {"X-A", "b"};
+	kt_http_request request = {.url = url("/here"), .headers = &header, .header_count = 1};
+	return kt_http_do(client, &request, &r, NULL);
+}
+
+static void test_nomem(void **state)
+{
+	(void)state;
+	KT_TEST_EVERY_ALLOC(200, get_once(), {});
+}
+
 static int dial(void *arg, const struct sockaddr *address, socklen_t len, kt_instant deadline,
 		const kt_cancel *cancel, kt_err *err)
 {
@@ -445,6 +459,7 @@ int main(void)
 		cmocka_unit_test(test_deadline_and_cancel),
 		cmocka_unit_test(test_failures),
 		cmocka_unit_test(test_open_hook),
+		cmocka_unit_test(test_nomem),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }
