@@ -639,6 +639,16 @@ static int run_package(kt_grpc_call *call, const ProtobufCMessage *request, void
 	return perform(call, "print-only", about, err);
 }
 
+static int plan_yaml(kt_grpc_call *call, const ProtobufCMessage *request, void *host, kt_err *err)
+{
+	(void)request;
+	(void)host;
+	ApiContainerApi__PlanYaml answer = API_CONTAINER_API__PLAN_YAML__INIT;
+	answer.plan_yaml = TEXT("packageId: DEFAULT_PACKAGE_ID_FOR_SCRIPT\nimages:\n- nginx:1.27\n"
+				"- redis:7\npackageDependencies:\n- github.com/ana/lib\n");
+	return kt_grpc_send(call, &answer.base, err);
+}
+
 static int connect_services(kt_grpc_call *call, const ProtobufCMessage *request, void *host,
 			    kt_err *err)
 {
@@ -661,6 +671,7 @@ static const kt_grpc_handler apic_handlers[KT_APIC_RPC_COUNT] = {
 	[KT_APIC_LIST_FILES_ARTIFACTS] = list_artifacts,
 	[KT_APIC_INSPECT_FILES_ARTIFACT] = inspect_artifact,
 	[KT_APIC_CONNECT_SERVICES] = connect_services,
+	[KT_APIC_GET_SCRIPT_PLAN_YAML] = plan_yaml,
 };
 
 static kt_grpc_server *start(state *s, uint16_t port, kt_err *err)
