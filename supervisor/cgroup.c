@@ -138,24 +138,35 @@ int kt_sup_cgroups_find(kt_sup_cgroups *self, const char *enclave, kt_err *err)
 	return 0;
 }
 
+/* One mkdir that may find its work done; -1 with errno. */
+static int make_level(const char *path)
+{
+	return mkdir(path, 0755) < 0 && errno != EEXIST ? -1 : 0;
+}
+
 static int make_group(const kt_sup_cgroups *self, const char *mount, const char *service,
 		      kt_err *err)
 {
-	char path[PATH_MAX];
+	char top[KT_SUP_CG_PATH + 16];
+	char enclave[PATH_MAX];
+	char group[PATH_MAX];
+	int status = -1;
 
-	snprintf(path, sizeof(path), "%s/%s", mount, TOP);
-	if (mkdir(path, 0755) < 0 && errno != EEXIST) {
-		return KT_FAIL_ERRNO(err, "cannot create the control group '%s'", path);
+	snprintf(top, sizeof(top), "%s/%s", mount, TOP);
+	if (!group_path(self, mount, NULL, NULL, enclave) ||
+	    !group_path(self, mount, service, NULL, group)) {
+		return KT_FAIL(err, INVALID, "the path of a control group is too long");
 	}
-	if (!group_path(self, mount, NULL, NULL, path) ||
-	    (mkdir(path, 0755) < 0 && errno != EEXIST)) {
-		return KT_FAIL_ERRNO(err, "cannot create the control group '%s'", path);
+	/* Another enclave that ends may take the top level away under our feet. */
+	for (int tries = 0; tries < 3 && status < 0; tries++) {
+		status = make_level(top) < 0 || make_level(enclave) < 0 || make_level(group) < 0
+				 ? -1
+				 : 0;
+		if (status < 0 && errno != ENOENT) {
+			break;
+		}
 	}
-	if (service && (!group_path(self, mount, service, NULL, path) ||
-			(mkdir(path, 0755) < 0 && errno != EEXIST))) {
-		return KT_FAIL_ERRNO(err, "cannot create the control group '%s'", path);
-	}
-	return 0;
+	return status < 0 ? KT_FAIL_ERRNO(err, "cannot create the control group '%s'", group) : 0;
 }
 
 /* Lets the levels above hand the controller down; refused where processes sit in them. */

@@ -94,7 +94,9 @@ int fx_setup(void **state)
 	if (!fx->tmp) {
 		return -1;
 	}
-	fx->dir = kt_path_join(fx->tmp, "run/enclaves/" FX_ENCLAVE);
+	snprintf(fx->enclave, sizeof(fx->enclave), "%08x%08x%016llx", 0xfeedu, (unsigned)getpid(),
+		 (unsigned long long)kt_wall_ns());
+	fx->dir = kt_asprintf("%s/run/enclaves/%s", fx->tmp, fx->enclave);
 	make_layer(fx);
 	fx_start(fx);
 	return 0;

@@ -13,8 +13,6 @@
 
 #include <sys/types.h>
 
-#define FX_ENCLAVE "0123456789abcdef0123456789abcdef"
-
 typedef struct fx_event {
 	kt_buf msg;
 	struct fx_event *next;
@@ -23,6 +21,7 @@ typedef struct fx_event {
 typedef struct fixture {
 	const char *reason; /* not NULL: containers cannot run here; tests skip */
 	char *tmp;
+	char enclave[33]; /* its id: control groups are named by it, so it is this run's own */
 	char *dir;   /* the enclave's runtime directory */
 	char *layer; /* the image's one layer */
 	pid_t pid;   /* the supervisor */

@@ -476,11 +476,11 @@ static bool is_dead(pid_t pid)
 
 static void assert_nothing_left(fixture *fx, pid_t service_pid)
 {
-	static const char *const groups[] = {
-		"/sys/fs/cgroup/kurtosis/" FX_ENCLAVE,
-		"/sys/fs/cgroup/unified/kurtosis/" FX_ENCLAVE,
-		"/sys/fs/cgroup/memory/kurtosis/" FX_ENCLAVE,
-		"/sys/fs/cgroup/cpu/kurtosis/" FX_ENCLAVE,
+	static const char *const mounts[] = {
+		"/sys/fs/cgroup",
+		"/sys/fs/cgroup/unified",
+		"/sys/fs/cgroup/memory",
+		"/sys/fs/cgroup/cpu",
 	};
 	char *upper = kt_path_join(fx->tmp, "upper");
 	DIR *dir = opendir(upper);
@@ -488,8 +488,11 @@ static void assert_nothing_left(fixture *fx, pid_t service_pid)
 
 	assert_false(kt_fs_exists(fx->dir));
 	assert_false(find_in_file("/proc/self/mountinfo", fx->dir));
-	for (size_t i = 0; i < KT_ARRAY_LEN(groups); i++) {
-		assert_false(kt_fs_exists(groups[i]));
+	for (size_t i = 0; i < KT_ARRAY_LEN(mounts); i++) {
+		char *group = kt_asprintf("%s/kurtosis/%s", mounts[i], fx->enclave);
+
+		assert_false(kt_fs_exists(group));
+		kt_free(group);
 	}
 	assert_true(is_dead(service_pid));
 	while (dir && (entry = readdir(dir))) {
