@@ -358,9 +358,10 @@ static int start_watching(reader *self, kt_err *err)
 	}
 	const uint32_t events = IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_DELETE_SELF | IN_ONLYDIR;
 	self->dir_watch = inotify_add_watch(self->inotify, dir, events);
-	return self->dir_watch < 0
-		       ? KT_FAIL_ERRNO(err, "cannot follow the logs in '%s'", dir)
-		       : 0;
+	if (self->dir_watch >= 0 || errno == ENOENT) {
+		return 0;
+	}
+	return KT_FAIL_ERRNO(err, "cannot follow the logs in '%s'", dir);
 }
 
 /* Takes the newest file when there is none yet. */
@@ -508,5 +509,6 @@ int kt_log_read(const kt_log_query *query, kt_log_entry_fn fn, void *ctx, kt_err
 	if (query->on_caught_up != NULL) {
 		query->on_caught_up(ctx);
 	}
-	return query->follow ? follow(&self, err) : 0;
+	/* Without its directory (the enclave has gone) nothing will ever come. */
+	return self.dir_watch >= 0 ? follow(&self, err) : 0;
 }

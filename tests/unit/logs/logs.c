@@ -261,6 +261,8 @@ static void a_follower_ends_with_the_directory(void **state)
 	pthread_join(f.thread, NULL);
 	assert_int_equal(f.rc, 0);
 	collector_deinit(&f.got);
+	/* And one that comes too late ends at once. */
+	expect(self, (kt_log_query){.all = true, .follow = true}, "");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
