@@ -12,6 +12,8 @@ before_namespaces=$(lsns -t net -n -o NS | wc -l)
 before_mounts=$(findmnt -rn | wc -l)
 kurtosis run --enclave crash ./web
 address=$(address_of crash web http)
+uuid=$(kurtosis enclave inspect --full-uuids crash | sed -n 's/^UUID: *\([0-9a-f]*\).*/\1/p')
+[ ${#uuid} -eq 32 ] || fail "the full UUID is not shown: $uuid"
 answers() {
 	[ "$(curl -s -o /dev/null -m 5 -w '%{http_code}' "http://$address/")" = 200 ] || fail "no answer after $1"
 }
@@ -40,5 +42,5 @@ namespaces=$(lsns -t net -n -o NS | wc -l)
 [ "$namespaces" = "$before_namespaces" ] || fail "network namespaces are left: $(lsns -t net)"
 left=$(pgrep -fl 'nginx|kurtosis-supervisor|kurtosisd apic' || true)
 [ -z "$left" ] || fail "processes: $left"
-groups=$(find /sys/fs/cgroup -type d -path '*kurtosis*' -name '*[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]*' 2>/dev/null | head)
+groups=$(find /sys/fs/cgroup -type d -name "$uuid*" 2>/dev/null | head)
 [ -z "$groups" ] || fail "control groups: $groups"
