@@ -5,12 +5,19 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/thread.h"
+#include "base/utf8.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #define FRAME_MS 250
 #define BAR_CELLS 20
+/* The spinner, the bar and the blanks between, and one column to spare. */
+#define HEAD_WIDTH 26
+#define DEFAULT_WIDTH 80
+#define LINES_MAX 12
 
 struct kt_progress {
 	pthread_t thread;
@@ -36,20 +43,53 @@ static void erase(kt_progress *self)
 	fflush(stdout);
 }
 
+static size_t terminal_width(void)
+{
+	struct winsize size;
+	bool known = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > HEAD_WIDTH;
+	return known ? size.ws_col : DEFAULT_WIDTH;
+}
+
+/* As many code points of the line as fit: a wrapped line could not be erased. */
+static size_t fitting(const char *line, size_t len, size_t room)
+{
+	size_t at = 0;
+	while (at < len && room > 0) {
+		size_t width;
+		kt_utf8_decode(line + at, len - at, &width);
+		at += width;
+		room--;
+	}
+	return at;
+}
+
+static void draw_texts(kt_progress *self)
+{
+	size_t width = terminal_width();
+	size_t room = width - HEAD_WIDTH;
+	const char *line = kt_buf_str(&self->texts);
+	for (self->lines = 1;; self->lines++) {
+		size_t len = strcspn(line, "\n");
+		fwrite(line, 1, fitting(line, len, room), stdout);
+		if (line[len] == '\0' || self->lines == LINES_MAX) {
+			return;
+		}
+		fputc('\n', stdout);
+		line += len + 1;
+		room = width - 1;
+	}
+}
+
 static void draw(kt_progress *self)
 {
 	uint32_t filled = self->total == 0 ? 0 : self->done * BAR_CELLS / self->total;
 	erase(self);
-	printf("\033[33m%s\033[0m   ", frames[self->frame % KT_ARRAY_LEN(frames)]);
-	fputs("\033[32m", stdout);
+	printf("\033[33m%s\033[0m   \033[32m", frames[self->frame % KT_ARRAY_LEN(frames)]);
 	for (uint32_t i = 0; i < BAR_CELLS; i++) {
 		fputs(i == filled ? "\033[37m█" : "█", stdout);
 	}
-	printf("\033[0m %s", kt_buf_str(&self->texts));
-	self->lines = 1;
-	for (const char *p = kt_buf_str(&self->texts); *p != '\0'; p++) {
-		self->lines += *p == '\n';
-	}
+	fputs("\033[0m ", stdout);
+	draw_texts(self);
 	fflush(stdout);
 }
 
