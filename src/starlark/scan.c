@@ -400,7 +400,8 @@ static void start_line(kt_scanner *self)
 			col++;
 			advance(self);
 		} else if (c == '\t') {
-			col = (col / 8 + 1) * 8;
+			/* Goes by characters, not by what a tab before it was worth: two make 15. */
+			col += 8 - (self->pos.col - 1) % 8;
 			advance(self);
 		} else if (c == '#') {
 			skip_comment(self);
