@@ -219,17 +219,26 @@ int kt_sup_child_stage(kt_sup_child *self, const kt_sup_step *step)
 		       : 0;
 }
 
-/* a = path on the stage, b = slot, n = device number, m = mode with type. */
+/* a = path on the stage, b = the host's own node, n = device number, m = mode with type and, in the
+ * upper half, the slot. Where nodes may not be made (in a user namespace) the host's is taken;
+ * there its owner is nobody the service could be. */
 int kt_sup_child_device(kt_sup_child *self, const kt_sup_step *step)
 {
-	size_t slot = (size_t)strtoul(step->b, NULL, 10);
+	const char *node = step->a;
+	mode_t mode = (mode_t)(step->m & UINT32_MAX);
+	int fd;
 
-	if (mknod(step->a, (mode_t)step->m, (dev_t)step->n) < 0 ||
-	    chmod(step->a, (mode_t)(step->m & 07777)) < 0) {
+	if (mknod(node, mode, (dev_t)step->n) < 0) {
+		if (errno != EPERM) {
+			return -errno;
+		}
+		node = step->b;
+	} else if (chmod(node, mode & 07777) < 0) {
 		return -errno;
 	}
-	self->slots[slot] = open_tree(AT_FDCWD, step->a, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-	return self->slots[slot] < 0 ? -errno : 0;
+	fd = open_tree(AT_FDCWD, node, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	self->slots[step->m >> 32] = fd;
+	return fd < 0 ? -errno : 0;
 }
 
 /*

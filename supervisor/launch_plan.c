@@ -23,14 +23,12 @@
 #define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 static const struct {
-	const char *name;
 	const char *path;
 	unsigned major;
 	unsigned minor;
 } default_devices[] = {
-	{"null", "/dev/null", 1, 3},	   {"zero", "/dev/zero", 1, 5},
-	{"full", "/dev/full", 1, 7},	   {"random", "/dev/random", 1, 8},
-	{"urandom", "/dev/urandom", 1, 9}, {"tty", "/dev/tty", 5, 0},
+	{"/dev/null", 1, 3},   {"/dev/zero", 1, 5},    {"/dev/full", 1, 7},
+	{"/dev/random", 1, 8}, {"/dev/urandom", 1, 9}, {"/dev/tty", 5, 0},
 };
 
 static const struct {
@@ -92,37 +90,34 @@ static int add_source(kt_sup_plan *plan, const char *path, size_t *ret_slot, kt_
 	return add(plan, KT_SUP_STEP_SOURCE, path, NULL, *ret_slot, 0, err);
 }
 
-static int add_device(kt_sup_plan *plan, const char *root, const char *name, uint64_t rdev,
+static int add_device(kt_sup_plan *plan, const char *root, const char *host_path, uint64_t rdev,
 		      mode_t mode, kt_err *err)
 {
-	const char *path = kt_arena_printf(&plan->arena, "%s/%s", root, name);
-	const char *slot_text;
+	const char *staged;
 	size_t slot = 0;
 
 	if (new_slot(plan, &slot, err) < 0) {
 		return -1;
 	}
-	slot_text = kt_arena_printf(&plan->arena, "%zu", slot);
-	if (!path || !slot_text) {
+	staged = kt_arena_printf(&plan->arena, "%s/%zu", root, slot);
+	if (!staged) {
 		return kt_err_nomem(err);
 	}
-	return add(plan, KT_SUP_STEP_DEVICE, path, slot_text, rdev, mode, err);
+	return add(plan, KT_SUP_STEP_DEVICE, staged, host_path, rdev, (uint64_t)slot << 32 | mode,
+		   err);
 }
 
-static int add_host_device(kt_sup_plan *plan, const char *root, size_t index, const char *path,
-			   kt_err *err)
+static int add_host_device(kt_sup_plan *plan, const char *root, const char *path, kt_err *err)
 {
-	char name[32];
 	struct stat st;
 
-	snprintf(name, sizeof(name), "d%zu", index);
 	if (stat(path, &st) < 0) {
 		return KT_FAIL_ERRNO(err, "cannot use the device '%s'", path);
 	}
 	if (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode)) {
 		return KT_FAIL(err, INVALID, "'%s' is not a device", path);
 	}
-	return add_device(plan, root, name, st.st_rdev, st.st_mode, err);
+	return add_device(plan, root, path, st.st_rdev, st.st_mode, err);
 }
 
 /* Makes the nodes and keeps them in the plan's first slots, in order. */
@@ -132,14 +127,14 @@ static int stage_devices(kt_sup_plan *plan, const kt_sup_spec *spec, const char 
 		return -1;
 	}
 	for (size_t i = 0; i < KT_ARRAY_LEN(default_devices); i++) {
-		if (add_device(plan, root, default_devices[i].name,
+		if (add_device(plan, root, default_devices[i].path,
 			       makedev(default_devices[i].major, default_devices[i].minor),
 			       S_IFCHR | 0666, err) < 0) {
 			return -1;
 		}
 	}
 	for (size_t i = 0; i < spec->devices.len; i++) {
-		if (add_host_device(plan, root, i, spec->devices.items[i], err) < 0) {
+		if (add_host_device(plan, root, spec->devices.items[i], err) < 0) {
 			return -1;
 		}
 	}

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/inotify.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -114,6 +115,9 @@ void fx_start(fixture *fx)
 	fx->pid = fork();
 	if (fx->pid == 0) {
 		close(ready[0]);
+		if (fx->without_cap) {
+			(void)prctl(PR_CAPBSET_DROP, fx->without_cap, 0, 0, 0);
+		}
 		execl(SUPERVISOR, "kurtosis-supervisor", "--dir", fx->dir, "--ready-fd", number,
 		      (char *)NULL);
 		_exit(127);

@@ -22,9 +22,10 @@ typedef struct fixture {
 	const char *reason; /* not NULL: containers cannot run here; tests skip */
 	char *tmp;
 	char enclave[33]; /* its id: control groups are named by it, so it is this run's own */
-	char *dir;   /* the enclave's runtime directory */
-	char *layer; /* the image's one layer */
-	pid_t pid;   /* the supervisor */
+	char *dir;	  /* the enclave's runtime directory */
+	char *layer;	  /* the image's one layer */
+	pid_t pid;	  /* the supervisor */
+	int without_cap;  /* a capability that the next supervisor does not get; 0 = all */
 	int sock;
 	uint32_t next_id;
 	fx_event *events;

@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -451,6 +452,63 @@ static void test_twenty_services(void **state)
 	print_message("removed in %.1f ms\n", (double)(kt_now() - start) / 1e6);
 }
 
+/* Requests sent without waiting: their launches overlap. */
+static void test_overlapping_launches(void **state)
+{
+	fixture *fx = *state;
+	kt_instant start = kt_now();
+	fx_reply reply;
+	char id[16];
+
+	FX_OR_SKIP(fx);
+	for (unsigned i = 0; i < 50; i++) {
+		kt_buf msg = KT_BUF_INIT;
+
+		snprintf(id, sizeof(id), "p%u", i);
+		fx_spec(fx, &msg, id, 20 + i, "wait", NULL);
+		assert_int_equal(kt_sup_send(fx->sock, &msg, NULL, 0, 0, NULL), 0);
+		kt_buf_deinit(&msg);
+	}
+	for (unsigned i = 0; i < 50; i++) {
+		snprintf(id, sizeof(id), "p%u", i);
+		fx_wait_started(fx, id);
+	}
+	print_message("50 overlapping launches: %.1f ms in all\n",
+		      (double)(kt_now() - start) / 1e6);
+	fx_simple(fx, KT_SUP_STOP_ALL, NULL, &reply);
+	assert_int_equal(kt_sup_get_num(&reply.fields, KT_SUP_F_STATUS, 99), KT_ERR_OK);
+	fx_reply_deinit(&reply);
+	for (unsigned i = 0; i < 50; i++) {
+		snprintf(id, sizeof(id), "p%u", i);
+		assert_int_equal(fx_wait_exit(fx, id), 128 + 9);
+		fx_remove(fx, id);
+	}
+}
+
+/* Where the supervisor may not make device nodes, services get the host's. */
+static void test_without_mknod(void **state)
+{
+	fixture *fx = *state;
+	char *text;
+	int code;
+
+	FX_OR_SKIP(fx);
+	fx_kill(fx);
+	fx->without_cap = CAP_MKNOD;
+	fx_start(fx);
+	fx_launch(fx, "plain", 5, "wait", NULL);
+	text = fx_exec(fx, "plain", NULL, &code, "cat-some", "/dev/urandom", NULL);
+	assert_string_equal(text, "open=ok\n");
+	kt_free(text);
+	text = fx_exec(fx, "plain", NULL, &code, "cat", "/proc/self/status", NULL);
+	assert_has(text, "CapBnd:\t00000000a00425fb\n");
+	kt_free(text);
+	fx_remove(fx, "plain");
+	fx_kill(fx);
+	fx->without_cap = 0;
+	fx_start(fx);
+}
+
 static bool find_in_file(const char *path, const char *text)
 {
 	kt_buf buf = KT_BUF_INIT;
@@ -574,6 +632,8 @@ int main(void)
 		cmocka_unit_test(test_stats),
 		cmocka_unit_test(test_supervisor_lost_and_found),
 		cmocka_unit_test(test_twenty_services),
+		cmocka_unit_test(test_overlapping_launches),
+		cmocka_unit_test(test_without_mknod),
 		cmocka_unit_test(test_destroy_by_request),
 		cmocka_unit_test(test_destroy_offline),
 	};
