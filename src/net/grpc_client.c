@@ -603,8 +603,16 @@ kt_grpc_stream *kt_grpc_stream_start(kt_grpc_client *self, const kt_rpc *rpc,
 	if (stream == NULL) {
 		return NULL;
 	}
-	if (kt_grpc_stream_send(stream, request, err) < 0 ||
-	    kt_grpc_stream_close_send(stream, err) < 0) {
+	/* Queued before anything is written: headers, message and end leave in one packet. */
+	KT_ASSERT(request->descriptor == rpc->request);
+	kt_piece *piece = kt_grpc_encode(request);
+	if (piece == NULL) {
+		kt_err_nomem(err);
+		kt_grpc_stream_free(stream);
+		return NULL;
+	}
+	kt_pieces_add(&stream->tx, piece);
+	if (kt_grpc_stream_close_send(stream, err) < 0) {
 		kt_grpc_stream_free(stream);
 		return NULL;
 	}
