@@ -131,6 +131,7 @@ static void test_exec_failures(void **state)
 
 	FX_OR_SKIP(fx);
 	fx_launch(fx, "e", 5, "wait", NULL);
+	fx_wait_log(fx, "e", "waiting");
 	fx_begin(fx, &msg, KT_SUP_EXEC);
 	kt_sup_put_str(&msg, KT_SUP_F_ID, "e");
 	kt_sup_put_str(&msg, KT_SUP_F_ARG, "no-such-program");
@@ -356,6 +357,7 @@ static void test_supervisor_lost_and_found(void **state)
 	fx_call_ok(fx, &msg, &reply);
 	fx_reply_deinit(&reply);
 	fx_wait_log(fx, "server", "listening");
+	fx_wait_log(fx, "stays", "waiting");
 	fx_wait_log(fx, "leaves", "waiting");
 	fx_wait_log(fx, "bare", "waiting");
 	fx_wait_log(fx, "term", "waiting");
