@@ -29,7 +29,8 @@ void kt_buf_add(kt_buf *self, const void *data, size_t len);
 void kt_buf_adds(kt_buf *self, const char *text);
 void kt_buf_addc(kt_buf *self, char c);
 void kt_buf_addf(kt_buf *self, const char *fmt, ...) KT_PRINTF(2, 3);
-/* Room for `len` more bytes, to be filled by the caller, who then adds to self->len. NULL on failure. */
+/* Room for `len` more bytes, to be filled by the caller, who then adds to self->len. NULL on
+ * failure. */
 char *kt_buf_reserve(kt_buf *self, size_t len);
 /* Drops the first `len` bytes. */
 void kt_buf_consume(kt_buf *self, size_t len);

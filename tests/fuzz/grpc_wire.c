@@ -30,7 +30,8 @@ static void check_message(const kt_piece *piece, const ProtobufCMessageDescripto
 {
 	ProtobufCMessage *message = kt_grpc_decode(type, piece, NULL);
 	kt_piece *again = message != NULL ? kt_grpc_encode(message) : NULL;
-	/* Unknown fields are carried along as they came, even with numbers that no field may have. */
+	/* Unknown fields are carried along as they came, even with numbers that no field may have.
+	 */
 	bool known = message != NULL && message->n_unknown_fields == 0;
 	if (again != NULL && known && type == &engine_api__create_enclave_args__descriptor) {
 		/* What has been encoded decodes, and its strings are UTF-8. */

@@ -497,7 +497,8 @@ static void serve(int fd)
 		len += (size_t)got;
 		if (end == NULL && (end = strstr(raw, "\r\n\r\n")) != NULL) {
 			char *header = strcasestr(raw, "\r\ncontent-length:");
-			long body = header != NULL && header < end ? strtol(header + 17, NULL, 10) : 0;
+			long body =
+			        header != NULL && header < end ? strtol(header + 17, NULL, 10) : 0;
 			want = (size_t)(end + 4 - raw) + (body > 0 ? (size_t)body : 0);
 			want = want < REQUEST_MAX ? want : REQUEST_MAX;
 		}

@@ -82,9 +82,11 @@ static void arena_keeps_its_limit(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(appends), cmocka_unit_test(maximum_is_kept),
-		cmocka_unit_test(failing_allocator), cmocka_unit_test(arena_gives_zeroed_aligned_memory),
-		cmocka_unit_test(arena_keeps_its_limit),
+	        cmocka_unit_test(appends),
+	        cmocka_unit_test(maximum_is_kept),
+	        cmocka_unit_test(failing_allocator),
+	        cmocka_unit_test(arena_gives_zeroed_aligned_memory),
+	        cmocka_unit_test(arena_keeps_its_limit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -73,9 +73,11 @@ static void no_memory_still_tells(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(chain_is_outermost_first), cmocka_unit_test(errno_gives_code_and_cause),
-		cmocka_unit_test(a_new_error_may_quote_the_old), cmocka_unit_test(move_and_null),
-		cmocka_unit_test(no_memory_still_tells),
+	        cmocka_unit_test(chain_is_outermost_first),
+	        cmocka_unit_test(errno_gives_code_and_cause),
+	        cmocka_unit_test(a_new_error_may_quote_the_old),
+	        cmocka_unit_test(move_and_null),
+	        cmocka_unit_test(no_memory_still_tells),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -71,8 +71,10 @@ static void writing_fails_whole(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(paths_clean), cmocka_unit_test(paths_join), cmocka_unit_test(trees),
-		cmocka_unit_test(writing_fails_whole),
+	        cmocka_unit_test(paths_clean),
+	        cmocka_unit_test(paths_join),
+	        cmocka_unit_test(trees),
+	        cmocka_unit_test(writing_fails_whole),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -76,8 +76,10 @@ static void json_errors_name_the_place(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(yaml_reads_as_go_does), cmocka_unit_test(bad_yaml_names_the_place),
-		cmocka_unit_test(deep_yaml_is_an_error), cmocka_unit_test(json_errors_name_the_place),
+	        cmocka_unit_test(yaml_reads_as_go_does),
+	        cmocka_unit_test(bad_yaml_names_the_place),
+	        cmocka_unit_test(deep_yaml_is_an_error),
+	        cmocka_unit_test(json_errors_name_the_place),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -52,8 +52,10 @@ static void output_is_bounded(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(runs_with_input), cmocka_unit_test(missing_program_names_the_package),
-		cmocka_unit_test(deadline_kills), cmocka_unit_test(output_is_bounded),
+	        cmocka_unit_test(runs_with_input),
+	        cmocka_unit_test(missing_program_names_the_package),
+	        cmocka_unit_test(deadline_kills),
+	        cmocka_unit_test(output_is_bounded),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

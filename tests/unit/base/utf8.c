@@ -55,7 +55,8 @@ static void every_code_point_survives(void **state)
 		size_t width;
 		size_t n = kt_utf8_encode(rune, bytes);
 		bool surrogate = rune >= 0xD800 && rune <= 0xDFFF;
-		assert_int_equal(kt_utf8_decode(bytes, n, &width), surrogate ? KT_RUNE_ERROR : rune);
+		assert_int_equal(kt_utf8_decode(bytes, n, &width),
+		                 surrogate ? KT_RUNE_ERROR : rune);
 		assert_int_equal(width, n);
 	}
 }
@@ -75,7 +76,8 @@ static void classes(void **state)
 	assert_true(kt_rune_is_letter(0xE9) && kt_rune_is_lower(0xE9));
 	assert_true(kt_rune_is_digit(0x661) && !kt_rune_is_digit(0xB2));
 	assert_true(kt_rune_is_title(0x1C5) && !kt_rune_is_upper(0x1C5));
-	assert_true(kt_rune_is_space(0x2003) && kt_rune_is_space(0xA0) && !kt_rune_is_space(0x200B));
+	assert_true(kt_rune_is_space(0x2003) && kt_rune_is_space(0xA0) &&
+	            !kt_rune_is_space(0x200B));
 	assert_true(kt_rune_is_print(' ') && !kt_rune_is_print(0xA0) && !kt_rune_is_print(0x7F));
 	assert_int_equal(kt_rune_to_upper(0xDF), 0xDF);
 	assert_int_equal(kt_rune_to_upper(0x1C6), 0x1C4);
