@@ -322,7 +322,9 @@ static int encode_value(encoder *e, kt_val v)
 		}
 	}
 	if (e->path.len == KT_JSON_MAX_DEPTH || kt_stack_low()) {
-		return fail(e, "nested too deeply", "", "");
+		/* Without the path, which would be as deep. */
+		kt_star_raise(e->t, "json.encode: value nested too deeply");
+		return fail_raised(e);
 	}
 	if (kt_vec_push(&e->path, v) < 0) {
 		kt_star_raise_nomem(e->t);
