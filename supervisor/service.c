@@ -177,8 +177,8 @@ static void launched(kt_sup_service *service)
 		kt_log_err(KT_LOG_WARN, KT_SUP_PART, &err, "output of %s is lost", service->id);
 		kt_err_release(&err);
 	}
-	if (kt_sup_state_save(service, &err) < 0 ||
-	    kt_sup_net_service_up(sup->net, service->id, service->name, service->hostname,
+	/* No new record: the one made at the clone is enough to adopt it. */
+	if (kt_sup_net_service_up(sup->net, service->id, service->name, service->hostname,
 				  service->ip, &err) < 0) {
 		kt_log_err(KT_LOG_ERROR, KT_SUP_PART, &err, "service %s", service->id);
 	}
@@ -358,7 +358,7 @@ static void ended(kt_sup_service *service)
 	forget_process(service);
 	kt_sup_cgroups_remove(&sup->cgroups, service->id);
 	kt_sup_net_service_down(sup->net, service->id);
-	if (kt_sup_state_save(service, &err) < 0) {
+	if (!service->removing && kt_sup_state_save(service, &err) < 0) {
 		kt_log_err(KT_LOG_ERROR, KT_SUP_PART, &err, "service %s", service->id);
 	}
 	if (never_ran) {

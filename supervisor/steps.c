@@ -61,12 +61,13 @@ static int by_value(const void *a, const void *b)
 
 void kt_sup_child_close_others(const kt_sup_child *self)
 {
-	int keep[KT_SUP_SLOTS_MAX + 5];
+	int keep[KT_SUP_SLOTS_MAX + 6];
 	size_t count = 0;
 	unsigned from = 3;
 
 	keep[count++] = self->report;
 	keep[count++] = self->exit_fd;
+	keep[count++] = self->join_pidfd;
 	for (size_t i = 0; i < 3; i++) {
 		keep[count++] = self->streams[i];
 	}
@@ -93,10 +94,12 @@ static int step_join(kt_sup_child *self, const kt_sup_step *step)
 	int status;
 
 	(void)step;
+	/* Before the service could see this process's descriptors, those of the host are closed. */
+	kt_sup_child_close_others(self);
 	status = setns(self->join_pidfd,
 		       CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWCGROUP);
 	status = status < 0 ? -errno : 0;
-	kt_sup_child_close_others(self);
+	close(self->join_pidfd);
 	return status;
 }
 
