@@ -47,31 +47,35 @@ static const char *const wanted[] = {
 	[KT_ARG_TUPLE] = "tuple",   [KT_ARG_CALLABLE] = "callable", [KT_ARG_ITERABLE] = "iterable",
 };
 
-/* Checks and stores one argument; the message names it by `label`. */
-static int take(kt_sthread *t, const char *fname, const kt_param *p, const char *label, kt_val v,
-		kt_val *ret)
+/* The message for an argument that does not fit; it is named by `label`. */
+static int refuse(kt_sthread *t, const char *fname, const kt_param *p, const char *label, kt_val v)
 {
 	KT_AUTO_BUF kt_buf text = KT_BUF_INIT;
-	int64_t i;
 
-	if (v == KT_NONE && p->none_ok) {
-		*ret = KT_NULL;
-		return 0;
-	}
 	if (!matches(p->type, v)) {
 		return kt_star_fail(t, "%s: for parameter %s: got %s, want %s", fname, label,
 				    kt_val_type_name(v), wanted[p->type]);
 	}
-	if (p->type == KT_ARG_I64 && !kt_int_get(v, &i)) {
-		if (kt_int_text(t, v, 10, &text) < 0) {
-			return -1;
-		}
-		return kt_star_fail(
-			t, "%s: for parameter %s: %s out of range (want value in signed 64-bit range)",
-			fname, label, kt_buf_str(&text));
+	if (kt_int_text(t, v, 10, &text) < 0) {
+		return -1;
+	}
+	return kt_star_fail(t,
+			    "%s: for parameter %s: %s out of range (want value in signed 64-bit "
+			    "range)",
+			    fname, label, kt_buf_str(&text));
+}
+
+/* Stores an argument; false when it does not fit. */
+static inline bool take(const kt_param *p, kt_val v, kt_val *ret)
+{
+	int64_t i;
+
+	if (v == KT_NONE && p->none_ok) {
+		*ret = KT_NULL;
+		return true;
 	}
 	*ret = v;
-	return 0;
+	return matches(p->type, v) && (p->type != KT_ARG_I64 || kt_int_get(v, &i));
 }
 
 static int unpack_positional(kt_sthread *t, const char *fname, const kt_param *params, size_t n,
@@ -95,9 +99,9 @@ static int unpack_positional(kt_sthread *t, const char *fname, const kt_param *p
 				    least < n ? "at most " : "", n);
 	}
 	for (size_t i = 0; i < a->npos; i++) {
-		snprintf(label, sizeof(label), "%zu", i + 1);
-		if (take(t, fname, &params[i], label, a->pos[i], &v[i]) < 0) {
-			return -1;
+		if (!take(&params[i], a->pos[i], &v[i])) {
+			snprintf(label, sizeof(label), "%zu", i + 1);
+			return refuse(t, fname, &params[i], label, a->pos[i]);
 		}
 	}
 	return 0;
@@ -133,8 +137,8 @@ static int unpack_named(kt_sthread *t, const char *fname, const kt_param *params
 	}
 	for (size_t i = 0; i < a->npos; i++) {
 		given |= UINT64_C(1) << i;
-		if (take(t, fname, &params[i], params[i].name, a->pos[i], &v[i]) < 0) {
-			return -1;
+		if (!take(&params[i], a->pos[i], &v[i])) {
+			return refuse(t, fname, &params[i], params[i].name, a->pos[i]);
 		}
 	}
 	for (size_t k = 0; k < a->nkw; k++) {
@@ -153,10 +157,11 @@ static int unpack_named(kt_sthread *t, const char *fname, const kt_param *params
 					    fname, name);
 		}
 		given |= UINT64_C(1) << i;
-		char label[64];
-		snprintf(label, sizeof(label), "\"%s\"", name); /* in quotes only here */
-		if (take(t, fname, &params[i], label, a->kw[2 * k + 1], &v[i]) < 0) {
-			return -1;
+		if (!take(&params[i], a->kw[2 * k + 1], &v[i])) {
+			char label[64];
+
+			snprintf(label, sizeof(label), "\"%s\"", name); /* in quotes only here */
+			return refuse(t, fname, &params[i], label, a->kw[2 * k + 1]);
 		}
 	}
 	/* As in the reference the search ends at the first optional parameter. */

@@ -163,6 +163,10 @@ static int equal(kt_sthread *t, kt_val a, kt_val b, int depth, bool *ret)
 
 int kt_val_equal(kt_sthread *t, kt_val a, kt_val b, bool *ret)
 {
+	if (kt_is_str(a) && kt_is_str(b)) {
+		*ret = kt_str_equal(kt_as_str(a), kt_as_str(b));
+		return 0;
+	}
 	return equal(t, a, b, MAX_DEPTH, ret);
 }
 
@@ -267,6 +271,14 @@ int kt_val_compare(kt_sthread *t, kt_cmp_op op, kt_val a, kt_val b, bool *ret)
 {
 	int rc;
 
+	if (kt_is_int(a) && kt_is_int(b)) {
+		*ret = holds(op, (kt_small(a) > kt_small(b)) - (kt_small(a) < kt_small(b)));
+		return 0;
+	}
+	if (op >= KT_CMP_LT && kt_is_str(a) && kt_is_str(b)) {
+		*ret = holds(op, kt_str_compare(kt_as_str(a), kt_as_str(b)));
+		return 0;
+	}
 	if (op == KT_CMP_EQ || op == KT_CMP_NE) {
 		rc = equal(t, a, b, MAX_DEPTH, ret);
 		*ret = rc == 0 && op == KT_CMP_NE ? !*ret : *ret;
