@@ -15,6 +15,7 @@
 
 #define LOG_PART "apic"
 #define STOP_GRACE_MS 2000
+#define INSIDE_PORT 7443
 /* What a gRPC message may have in this service. */
 #define MAX_MESSAGE (4U * 1024 * 1024)
 
@@ -116,9 +117,11 @@ static int parse_options(int argc, char **argv, options *ret, kt_err *err)
 	};
 	int option = 0;
 
-	*ret = (options){
-	        .backend = "native", .host = "127.0.0.1", .ready_fd = -1, .start_fd = -1,
-	        .level = KT_LOG_INFO};
+	*ret = (options){.backend = "native",
+	                 .host = "127.0.0.1",
+	                 .ready_fd = -1,
+	                 .start_fd = -1,
+	                 .level = KT_LOG_INFO};
 	optind = 1;
 	while ((option = getopt_long(argc, argv, "", table, NULL)) != -1) {
 		if (take_option(option, optarg, ret, err) < 0) {
@@ -182,6 +185,23 @@ static int end_signals(kt_err *err)
 	return fd >= 0 ? fd : KT_FAIL_ERRNO(err, "signalfd");
 }
 
+/*
+ * Programs inside the enclave reach the service as well, where the backend can lend a
+ * socket there; without it nothing else is missing.
+ */
+static void listen_inside(const options *o, kt_grpc_server *server)
+{
+	KT_AUTO_ERR kt_err err = KT_ERR_INIT;
+	kt_backend *backend = o->spec.backend;
+	struct in_addr ip;
+	int fd = -1;
+
+	if (backend->ops->listen(backend, o->spec.enclave_uuid, INSIDE_PORT, &fd, &ip, &err) < 0 ||
+	    kt_grpc_server_listen_fd(server, fd, &err) < 0) {
+		kt_log_err(KT_LOG_WARN, LOG_PART, &err, "not reachable from inside the enclave");
+	}
+}
+
 static int serve(options *o, kt_apic *apic, int signals, kt_err *err)
 {
 	const char *hosts[] = {o->host, NULL};
@@ -195,7 +215,7 @@ static int serve(options *o, kt_apic *apic, int signals, kt_err *err)
 	}
 	if (kt_grpc_server_add(server, kt_apic_rpcs, kt_apic_handlers, KT_APIC_RPC_COUNT, apic,
 	                       err) < 0 ||
-	    kt_grpc_server_start(server, err) < 0) {
+	    (listen_inside(o, server), kt_grpc_server_start(server, err)) < 0) {
 		kt_grpc_server_free(server);
 		return -1;
 	}

@@ -4,24 +4,42 @@
 #include "package/package.h"
 #include "plan/plan_yaml.h"
 
-static int write_yaml(kt_apic *apic, const kt_content_spec *content_spec, kt_plan_request *request,
-                      const char *package_id, bool privileged, kt_buf *out, kt_err *err)
+typedef struct yaml_job {
+	kt_apic *apic;
+	const kt_content_spec *content_spec;
+	kt_plan_request *request;
+	const char *package_id;
+	bool privileged;
+	kt_buf *out;
+	int result;
+	kt_err *err;
+} yaml_job;
+
+static void make_yaml(void *arg)
 {
+	yaml_job *j = arg;
 	kt_run_options options = {.image_mode = KT_PULL_ALWAYS,
 	                          .no_resource_check = true,
-	                          .privileged_allowed = privileged};
-	kt_content *content = kt_content_open(content_spec, err);
-	kt_plan *plan = content != NULL ? kt_plan_new(err) : NULL;
-	int result = -1;
+	                          .privileged_allowed = j->privileged};
+	kt_content *content = kt_content_open(j->content_spec, j->err);
+	kt_plan *plan = content != NULL ? kt_plan_new(j->err) : NULL;
 
-	request->content = content;
-	request->cancel = apic->stop;
-	if (plan != NULL && kt_run_interpret(apic->env, request, &options, plan, err) == 0) {
-		result = kt_plan_yaml(plan, package_id, out, err);
+	j->request->content = content;
+	j->request->cancel = j->apic->stop;
+	if (plan != NULL &&
+	    kt_run_interpret(j->apic->env, j->request, &options, plan, j->err) == 0) {
+		j->result = kt_plan_yaml(plan, j->package_id, j->out, j->err);
 	}
 	kt_plan_free(plan);
 	kt_content_close(content);
-	return result;
+}
+
+static int write_yaml(kt_apic *apic, const kt_content_spec *content_spec, kt_plan_request *request,
+                      const char *package_id, bool privileged, kt_buf *out, kt_err *err)
+{
+	yaml_job job = {apic, content_spec, request, package_id, privileged, out, -1, err};
+
+	return kt_run_on_big_stack(make_yaml, &job, err) < 0 ? -1 : job.result;
 }
 
 static int send_yaml(kt_grpc_call *call, const kt_buf *text, kt_err *err)

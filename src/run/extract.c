@@ -30,7 +30,7 @@
 #include <math.h>
 
 #define MAX_RESULTS 1000000
-#define MAX_DEPTH 1000
+#define MAX_DEPTH 200
 
 /* A step of a path: an object's key, or an index when key is NULL. */
 typedef struct path_step {
@@ -437,13 +437,35 @@ int kt_jq_new(const char *query, kt_jq **ret, kt_err *err)
 	return 0;
 }
 
+/* Nesting that jansson and the walks over its values can take on a small stack. */
+static bool too_deep(const char *text, size_t len)
+{
+	bool in_string = false;
+	int depth = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] == '\\' && in_string) {
+			i++;
+		} else if (text[i] == '"') {
+			in_string = !in_string;
+		} else if (!in_string && (text[i] == '[' || text[i] == '{')) {
+			if (++depth > MAX_DEPTH) {
+				return true;
+			}
+		} else if (!in_string && (text[i] == ']' || text[i] == '}')) {
+			depth--;
+		}
+	}
+	return false;
+}
+
 /* As Go's decoder reads it: strict grammar, bad UTF-8 replaced, numbers as doubles. */
 static json_t *parse_json(const char *text, size_t len)
 {
 	KT_AUTO_BUF kt_buf clean = KT_BUF_INIT;
 
 	kt_buf_add_utf8(&clean, text, len);
-	if (clean.failed) {
+	if (clean.failed || too_deep(kt_buf_str(&clean), clean.len)) {
 		return NULL;
 	}
 	return json_loadb(kt_buf_str(&clean), clean.len,

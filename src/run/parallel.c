@@ -9,6 +9,8 @@
 
 /* Threads at a time; more instructions than these wait their turn. */
 #define MAX_RUNNING 64
+/* Reserved, not used, unless values nest deeply. */
+#define WORKER_STACK (UINT64_C(16) * 1024 * 1024)
 
 typedef struct worker worker;
 
@@ -84,7 +86,7 @@ static void start_ready(scheduler *s)
 		if (!ready(s, i)) {
 			continue;
 		}
-		if (kt_thread_start(&w->thread, 0, "instr", work, w, &s->first) < 0) {
+		if (kt_thread_start(&w->thread, WORKER_STACK, "instr", work, w, &s->first) < 0) {
 			s->failed = true;
 			kt_cancel_fire(s->cancel);
 			return;

@@ -113,27 +113,42 @@ static void emit_warnings(kt_run_ctx *run, const kt_plan *plan)
 	}
 }
 
+typedef struct whole_run {
+	kt_run_ctx ctx;
+	const kt_plan_request *request;
+	kt_plan *plan;
+	bool *success;
+} whole_run;
+
+static void run_all(void *arg)
+{
+	whole_run *w = arg;
+	KT_AUTO_ERR kt_err fault = KT_ERR_INIT;
+
+	kt_line_progress(&w->ctx, "interpretation",
+	                 "Interpreting plan - execution will begin shortly", 0, 0);
+	if (interpret(&w->ctx, w->request, w->plan, &fault) < 0) {
+		fail_interpretation(&w->ctx, &fault);
+	} else {
+		validate_and_execute(&w->ctx, w->success);
+	}
+	emit_warnings(&w->ctx, w->plan);
+}
+
 int kt_run(kt_run_env *env, const kt_plan_request *request, const kt_run_options *options,
            kt_run_emit emit, void *emit_ctx, bool *ret_success, kt_err *err)
 {
-	KT_AUTO_ERR kt_err fault = KT_ERR_INIT;
 	kt_plan *plan = kt_plan_new(err);
-	kt_run_ctx run = make_ctx(env, plan, options, emit, emit_ctx);
+	whole_run w = {.request = request, .plan = plan, .success = ret_success};
 
 	if (plan == NULL) {
 		return -1;
 	}
 	*ret_success = false;
-	pthread_mutex_init(&run.emit_lock, NULL);
-	kt_line_progress(&run, "interpretation", "Interpreting plan - execution will begin shortly",
-	                 0, 0);
-	if (interpret(&run, request, plan, &fault) < 0) {
-		fail_interpretation(&run, &fault);
-	} else {
-		validate_and_execute(&run, ret_success);
-	}
-	emit_warnings(&run, plan);
-	pthread_mutex_destroy(&run.emit_lock);
+	w.ctx = make_ctx(env, plan, options, emit, emit_ctx);
+	pthread_mutex_init(&w.ctx.emit_lock, NULL);
+	int result = kt_run_on_big_stack(run_all, &w, err);
+	pthread_mutex_destroy(&w.ctx.emit_lock);
 	kt_plan_free(plan);
-	return 0;
+	return result;
 }

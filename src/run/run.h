@@ -62,11 +62,17 @@ int kt_run(kt_run_env *env, const kt_plan_request *request, const kt_run_options
            kt_run_emit emit, void *emit_ctx, bool *ret_success, kt_err *err);
 
 /*
- * The second half: validates and executes a plan that was interpreted before. Lines from
+ * The second half, on the caller's stack: validates and executes a plan. Lines from
  * "Starting validation" to the run's end, without the plan's warnings.
  */
 int kt_run_plan(kt_run_env *env, const kt_plan *plan, const kt_run_options *options,
                 kt_run_emit emit, void *emit_ctx, bool *ret_success, kt_err *err);
+
+/*
+ * Calls fn(arg) on a thread with room for deep recursion and waits for its end. For whoever
+ * interprets outside of kt_run, which does so itself. -1: fn was not called.
+ */
+int kt_run_on_big_stack(void (*fn)(void *arg), void *arg, kt_err *err);
 
 /*
  * Interprets only: fills a fresh plan with the facts of this moment (request->facts is not

@@ -234,6 +234,42 @@ static void bad_scripts(void **state)
 	expect(f, "FINISHED 0 (none)\n");
 }
 
+/* Depth is bounded by whoever parses: a call's thread has a small stack. */
+static void deep_input(void **state)
+{
+	fixture *f = *state;
+	enum { DEPTH = 20000 };
+	KT_AUTO_BUF kt_buf script = KT_BUF_INIT;
+	KT_AUTO_BUF kt_buf params = KT_BUF_INIT;
+
+	kt_buf_adds(&script, "def run(plan):\n    plan.print(");
+	for (int i = 0; i < DEPTH; i++) {
+		kt_buf_addc(&script, '[');
+	}
+	for (int i = 0; i < DEPTH; i++) {
+		kt_buf_addc(&script, ']');
+	}
+	kt_buf_adds(&script, ")\n");
+	run_script(f, kt_buf_str(&script), NULL);
+	expect(f, "FINISHED ");
+	kt_buf_adds(&params, "{\"a\": ");
+	for (int i = 0; i < DEPTH; i++) {
+		kt_buf_addc(&params, '[');
+	}
+	for (int i = 0; i < DEPTH; i++) {
+		kt_buf_addc(&params, ']');
+	}
+	kt_buf_addc(&params, '}');
+	run_script(f, "def run(plan, a):\n    plan.print(a)\n", kt_buf_str(&params));
+	expect(f, "FINISHED ");
+	kt_buf_clear(&script);
+	kt_buf_adds(&script,
+	            "def run(plan):\n    x = []\n    for i in range(100000):\n        x = [x]\n"
+	            "    plan.print(x)\n");
+	run_script(f, kt_buf_str(&script), NULL);
+	expect(f, "FINISHED ");
+}
+
 #define WEB_SCRIPT                                                                                 \
 	"def run(plan):\n"                                                                         \
 	"    plan.add_service(name=\"web\", config=ServiceConfig(image=\"nginx\",\n"               \
@@ -552,10 +588,10 @@ int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
-	        TEST(print_only),      TEST(bad_scripts),        TEST(services),
-	        TEST(stopped_service), TEST(unknown_service),    TEST(exec_command),
-	        TEST(last_run),        TEST(plan_yaml),          TEST(packages),
-	        TEST(artifacts),       TEST(files_from_service),
+	        TEST(print_only),   TEST(bad_scripts),     TEST(deep_input),
+	        TEST(services),     TEST(stopped_service), TEST(unknown_service),
+	        TEST(exec_command), TEST(last_run),        TEST(plan_yaml),
+	        TEST(packages),     TEST(artifacts),       TEST(files_from_service),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

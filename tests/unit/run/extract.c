@@ -108,6 +108,22 @@ static void bad_input(void **state)
 	expect(".", "", "!An error occurred when parsing JSON response body:\n''");
 }
 
+static void deep(void **state)
+{
+	(void)state;
+	char json[2002];
+
+	memset(json, '[', 1000);
+	memset(json + 1000, ']', 1000);
+	json[2000] = '\0';
+	char *got = extract(".", json);
+	assert_int_equal(strncmp(got, "!An error occurred when parsing JSON response body:", 51),
+	                 0);
+	kt_free(got);
+	expect("[range(300)] | reduce .[] as $x (0; [.]) | length", "1", "1");
+	expect("reduce range(300) as $x (0; [.])", "1", "!a result nests more than 200 levels");
+}
+
 static void types(void **state)
 {
 	(void)state;
@@ -151,7 +167,8 @@ int main(void)
 	        cmocka_unit_test(paths),        cmocka_unit_test(nothing_found),
 	        cmocka_unit_test(programs),     cmocka_unit_test(dialect),
 	        cmocka_unit_test(bad_programs), cmocka_unit_test(bad_input),
-	        cmocka_unit_test(types),        cmocka_unit_test(memory_short),
+	        cmocka_unit_test(types),        cmocka_unit_test(deep),
+	        cmocka_unit_test(memory_short),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
