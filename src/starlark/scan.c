@@ -400,7 +400,7 @@ static void start_line(kt_scanner *self)
 			col++;
 			advance(self);
 		} else if (c == '\t') {
-			/* Goes by characters, not by what a tab before it was worth: two make 15. */
+			/* By characters, not by what a tab before it was worth: two make 15. */
 			col += 8 - (self->pos.col - 1) % 8;
 			advance(self);
 		} else if (c == '#') {
