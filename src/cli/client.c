@@ -341,8 +341,21 @@ static int script_error(const ApiContainerApi__StarlarkError *error, const char 
 	}
 }
 
+static void add_output(kt_buf *out, const ApiContainerApi__StarlarkRunResponseLine *line)
+{
+	const char *text = "";
+	if ((int)line->run_response_line_case == KT_LINE(INSTRUCTION_RESULT)) {
+		text = line->instruction_result->serialized_instruction_result;
+	} else if ((int)line->run_response_line_case == KT_LINE(RUN_FINISHED_EVENT)) {
+		text = KT_OPT_OR(line->run_finished_event, serialized_output, "");
+	}
+	if (*text != '\0') {
+		kt_buf_addf(out, "%s\n", text);
+	}
+}
+
 int kt_run_script(kt_cli *cli, kt_grpc_client *apic, const char *script, const char *params,
-		  const char *what, kt_err *err)
+		  const char *what, kt_buf *output, kt_err *err)
 {
 	ApiContainerApi__RunStarlarkScriptArgs args =
 		API_CONTAINER_API__RUN_STARLARK_SCRIPT_ARGS__INIT;
@@ -372,6 +385,9 @@ int kt_run_script(kt_cli *cli, kt_grpc_client *apic, const char *script, const c
 		}
 		if (kind == KT_LINE(RUN_FINISHED_EVENT)) {
 			success = line->run_finished_event->is_run_successful;
+		}
+		if (output != NULL) {
+			add_output(output, line);
 		}
 	}
 	kt_grpc_stream_free(stream);

@@ -7,6 +7,7 @@
 
 #include "api/api.h"
 #include "api/services.h"
+#include "base/buf.h"
 #include "cli/command.h"
 #include "net/grpc_client.h"
 
@@ -60,9 +61,12 @@ int kt_catch_interrupt(kt_cli *cli, kt_err *err);
 const char *kt_enclave_status(const kt_enclave_info *enclave, int *ret_color);
 const char *kt_service_status(const kt_service_info *service, int *ret_color);
 
-/* Runs a script in the enclave and waits; `what` completes its error messages. */
+/*
+ * Runs a script in the enclave and waits; `what` completes its error messages. With output, the
+ * results of its instructions and what it returns are appended there, a line each.
+ */
 int kt_run_script(kt_cli *cli, kt_grpc_client *apic, const char *script, const char *params,
-		  const char *what, kt_err *err);
+		  const char *what, kt_buf *output, kt_err *err);
 /* Adds {"service_name": "NAME"} to out. */
 void kt_service_params(kt_buf *out, const char *name);
 

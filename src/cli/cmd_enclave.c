@@ -166,7 +166,7 @@ static int stop_services(kt_cli *cli, kt_grpc_client *apic, kt_err *err)
 		if (kt_run_script(cli, apic,
 				  "def run(plan, args):\n"
 				  "    plan.stop_service(name=args[\"service_name\"])\n",
-				  kt_buf_str(&params), "stopping service", err) < 0) {
+				  kt_buf_str(&params), "stopping service", NULL, err) < 0) {
 			return -1;
 		}
 	}

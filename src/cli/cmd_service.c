@@ -26,7 +26,7 @@ static int run_for_service(kt_cli *cli, kt_grpc_client *apic, const char *method
 		return kt_err_nomem(err);
 	}
 	kt_service_params(&params, name);
-	return kt_run_script(cli, apic, script, kt_buf_str(&params), what, err);
+	return kt_run_script(cli, apic, script, kt_buf_str(&params), what, NULL, err);
 }
 
 /* The name of the service that the identifier means. */

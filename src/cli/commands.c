@@ -89,7 +89,7 @@ static const kt_command enclave[] = {
 	       STR_L("name", 'n', "", "The enclave's name; empty means a generated one"),
 	       BOOL_L("production", 'p',
 		      "Run the enclave in production mode: its services are restarted when they exit"))},
-	{ENGINE("connect", "Connects enclave"), ARGS(ARG("enclave", KT_ARG_ENCLAVE))},
+	{ENGINE("connect", "Connects enclave"), .run = kt_cmd_enclave_connect, ARGS(ARG("enclave", KT_ARG_ENCLAVE))},
 	{ENGINE("dump", "Dumps information about an enclave to disk"),
 	 ARGS(ARG("enclave", KT_ARG_ENCLAVE),
 	      ARG_OR("output-dirpath", KT_ARG_PATH, "kurtosis-dump"))},
@@ -133,14 +133,14 @@ static const kt_command files[] = {
 	{ENGINE("inspect", "Inspect files of an enclave"), .run = kt_cmd_files_inspect,
 	 ARGS(ARG("enclave", KT_ARG_ENCLAVE), ARG("artifact-identifier", KT_ARG_ARTIFACT),
 	      ARG_OR("file-path", KT_ARG_TEXT, ""))},
-	{ENGINE("rendertemplate", "Renders a template to an enclave."), FLAGS(ARTIFACT_NAME),
+	{ENGINE("rendertemplate", "Renders a template to an enclave."), .run = kt_cmd_files_rendertemplate, FLAGS(ARTIFACT_NAME),
 	 ARGS(ARG("enclave", KT_ARG_ENCLAVE), ARG("template-filepath", KT_ARG_PATH),
 	      ARG("data-json-filepath", KT_ARG_PATH),
 	      ARG("destination-relative-filepath", KT_ARG_TEXT))},
-	{ENGINE("storeservice", "Store files from a service"), FLAGS(ARTIFACT_NAME),
+	{ENGINE("storeservice", "Store files from a service"), .run = kt_cmd_files_storeservice, FLAGS(ARTIFACT_NAME),
 	 ARGS(ARG("enclave", KT_ARG_ENCLAVE), ARG("service", KT_ARG_SERVICE),
 	      ARG("filepath", KT_ARG_TEXT))},
-	{ENGINE("storeweb", "Downloads files from a URL"), FLAGS(ARTIFACT_NAME),
+	{ENGINE("storeweb", "Downloads files from a URL"), .run = kt_cmd_files_storeweb, FLAGS(ARTIFACT_NAME),
 	 ARGS(ARG("enclave", KT_ARG_ENCLAVE), ARG("url", KT_ARG_TEXT))},
 	{ENGINE("upload", "Uploads files to an enclave"), .run = kt_cmd_files_upload,
 	 FLAGS(ARTIFACT_NAME), ARGS(ARG("enclave", KT_ARG_ENCLAVE), ARG("path", KT_ARG_EXISTING_PATH))},
@@ -184,7 +184,7 @@ static const kt_command otel[] = {
 };
 
 static const kt_command package[] = {
-	{LOCAL("init", "Creates a new Kurtosis package"),
+	{LOCAL("init", "Creates a new Kurtosis package"), .run = kt_cmd_package_init,
 	 ARGS(ARG_OR("package-name", KT_ARG_TEXT, "github.com/example-org/example-package"))},
 };
 
@@ -211,7 +211,7 @@ static const kt_command portal[] = {
 		BOOL("privileged", "Run the container with all privileges")
 
 static const kt_command service[] = {
-	{ENGINE("add", "Adds a service to an enclave"),
+	{ENGINE("add", "Adds a service to an enclave"), .run = kt_cmd_service_add,
 	 FLAGS(SERVICE_FLAGS,
 	       STR("ip-address-placeholder", "",
 		   "The text that stands for the service's own address in its configuration"),

@@ -6,6 +6,7 @@
 
 int kt_cmd_clean(kt_cli *cli, kt_err *err);
 int kt_cmd_enclave_add(kt_cli *cli, kt_err *err);
+int kt_cmd_enclave_connect(kt_cli *cli, kt_err *err);
 int kt_cmd_enclave_inspect(kt_cli *cli, kt_err *err);
 int kt_cmd_enclave_ls(kt_cli *cli, kt_err *err);
 int kt_cmd_enclave_rm(kt_cli *cli, kt_err *err);
@@ -17,13 +18,18 @@ int kt_cmd_engine_status(kt_cli *cli, kt_err *err);
 int kt_cmd_engine_stop(kt_cli *cli, kt_err *err);
 int kt_cmd_files_download(kt_cli *cli, kt_err *err);
 int kt_cmd_files_inspect(kt_cli *cli, kt_err *err);
+int kt_cmd_files_rendertemplate(kt_cli *cli, kt_err *err);
+int kt_cmd_files_storeservice(kt_cli *cli, kt_err *err);
+int kt_cmd_files_storeweb(kt_cli *cli, kt_err *err);
 int kt_cmd_files_upload(kt_cli *cli, kt_err *err);
 int kt_cmd_image_load(kt_cli *cli, kt_err *err);
 int kt_cmd_image_ls(kt_cli *cli, kt_err *err);
 int kt_cmd_image_pull(kt_cli *cli, kt_err *err);
 int kt_cmd_image_rm(kt_cli *cli, kt_err *err);
+int kt_cmd_package_init(kt_cli *cli, kt_err *err);
 int kt_cmd_port_print(kt_cli *cli, kt_err *err);
 int kt_cmd_run(kt_cli *cli, kt_err *err);
+int kt_cmd_service_add(kt_cli *cli, kt_err *err);
 int kt_cmd_service_exec(kt_cli *cli, kt_err *err);
 int kt_cmd_service_inspect(kt_cli *cli, kt_err *err);
 int kt_cmd_service_logs(kt_cli *cli, kt_err *err);
