@@ -455,7 +455,7 @@ int kt_sup_plan_exec(kt_sup_plan *self, const kt_sup_spec *request, const char *
 {
 	bool tty = request->flags & KT_SUP_TTY;
 
-	if (plain(self, KT_SUP_STEP_WAIT, err) < 0 || plain(self, KT_SUP_STEP_JOIN, err) < 0 ||
+	if (plain(self, KT_SUP_STEP_JOIN, err) < 0 || plain(self, KT_SUP_STEP_WAIT, err) < 0 ||
 	    add_limits(self, open_files, err) < 0 ||
 	    add(self, KT_SUP_STEP_USER, user, NULL, 0, 0, err) < 0) {
 		return -1;
