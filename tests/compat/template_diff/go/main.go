@@ -2,6 +2,7 @@
 // of random mutations of them through both, and prints every difference.
 //
 // Usage: template_diff RENDERER CASES [MUTATIONS [SEED]]
+// or:    template_diff -expect CASES   prints what Go gives, for tests/conformance/template
 //
 // Cases stand one per paragraph, separated by lines of "---"; a line "=== JSON" sets the data
 // for the cases after it.
@@ -142,6 +143,14 @@ func main() {
 		os.Exit(2)
 	}
 	cases := load(os.Args[2])
+	if os.Args[1] == "-expect" {
+		for _, c := range cases {
+			out, message := reference(c)
+			fmt.Println(strconv.Quote(out))
+			fmt.Println(strconv.Quote(message))
+		}
+		return
+	}
 	mutations, seed := 0, 1
 	if len(os.Args) > 3 {
 		mutations, _ = strconv.Atoi(os.Args[3])
