@@ -1,15 +1,20 @@
 /* See cgroup.h. */
 #include "cgroup.h"
 
+#include "base/fs.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define TOP "kurtosis"
 #define CPU_PERIOD_US 100000
+#define PROCS_MAX (1024 * 1024) /* bytes of a cgroup.procs */
 
 static const char *const controller_names[KT_SUP_CG_COUNT] = {
 	[KT_SUP_CG_MEMORY] = "memory",
@@ -358,9 +363,58 @@ int kt_sup_cgroups_enter_v1(const kt_sup_cgroups *self, const char *service, pid
 	return 0;
 }
 
+/* Sends SIGKILL to all in a group and in those below it; how many there were. */
+static size_t kill_members(const char *path, int depth)
+{
+	KT_AUTO_BUF kt_buf procs = KT_BUF_INIT;
+	char file[PATH_MAX];
+	size_t count = 0;
+	DIR *dir = depth > 0 ? opendir(path) : NULL;
+	struct dirent *entry;
+
+	if (snprintf(file, sizeof(file), "%s/cgroup.procs", path) < PATH_MAX &&
+	    kt_fs_read(file, PROCS_MAX, &procs, NULL) == 0) {
+		char *at = procs.data;
+
+		for (long pid = at ? strtol(at, &at, 10) : 0; pid > 0; pid = strtol(at, &at, 10)) {
+			(void)kill((pid_t)pid, SIGKILL);
+			count++;
+		}
+	}
+	while (dir && (entry = readdir(dir))) {
+		if (entry->d_type == DT_DIR && entry->d_name[0] != '.' &&
+		    snprintf(file, sizeof(file), "%s/%s", path, entry->d_name) < PATH_MAX) {
+			count += kill_members(file, depth - 1);
+		}
+	}
+	if (dir) {
+		closedir(dir);
+	}
+	return count;
+}
+
+/*
+ * A service's group is used again when the service starts again, and the kernel kills what is
+ * cloned into a group on which cgroup.kill was ever used (its count of kills differs from that
+ * of our own group). So that file serves only for whole enclaves, which do not come back.
+ */
 bool kt_sup_cgroups_kill(const kt_sup_cgroups *self, const char *service)
 {
-	return self->v2[0] && write_file(self, self->v2, service, "cgroup.kill", "1") == 0;
+	char path[PATH_MAX];
+
+	if (!self->v2[0]) {
+		return false;
+	}
+	if (!service) {
+		return write_file(self, self->v2, NULL, "cgroup.kill", "1") == 0;
+	}
+	if (!group_path(self, self->v2, service, NULL, path)) {
+		return false;
+	}
+	/* Again, for those that were just forked; the dying are still listed for a moment. */
+	for (int tries = 0; tries < 8 && kill_members(path, 8) > 0; tries++) {
+	}
+	return true;
 }
 
 bool kt_sup_cgroups_wait_empty(const kt_sup_cgroups *self, kt_instant deadline)

@@ -36,3 +36,13 @@ kurtosis service rm shop box
 [ -z "$(kurtosis enclave inspect shop | grep ' box ')" ] || fail "the service is still listed"
 # An update by the same name keeps the service's place.
 expect "Service 'web' added" kurtosis run --enclave shop ./shop
+
+# A service with the host's process ids is replaced by one without: all of its processes go first.
+printf '%s\n' 'def run(plan, host):' \
+	'    plan.add_service("pids", ServiceConfig(image = "alpine:3", host_pid_namespace = host, cmd = ["sh", "-c", "sleep 987654 & sleep 987654"]))' \
+	'    plan.exec("pids", ExecRecipe(["true"]))' >pids.star
+for host in true true false; do
+	expect "successfully run" kurtosis run --privileged --enclave pids pids.star "{\"host\": $host}"
+done
+expect "Successfully cleaned enclaves" kurtosis clean -a
+! pgrep -f "sleep 987654" >/dev/null || fail "processes of the service are left"
