@@ -1,6 +1,8 @@
 /* Code for expressions. */
 #include "starlark/compile_internal.h"
 
+#include "base/stack.h"
+
 #include <limits.h>
 
 void kt_comp_fail(kt_fcomp *fc, const char *what)
@@ -710,6 +712,9 @@ static void dot(kt_fcomp *fc, const kt_expr *e, kt_reg dst)
 
 void kt_expr_to(kt_fcomp *fc, kt_expr *e, kt_reg dst)
 {
+	if (!fc->failed && kt_stack_low()) {
+		kt_comp_fail(fc, "expression nested too deeply");
+	}
 	if (fc->failed) {
 		return;
 	}

@@ -1,6 +1,7 @@
 /* Names: which local, free variable, global or constant each identifier means. */
 #include "starlark/parse_internal.h"
 
+#include "base/stack.h"
 #include "base/vec.h"
 
 #include <stdarg.h>
@@ -33,12 +34,12 @@ typedef struct resolver {
 	KT_VEC(kt_star_diag) diags;
 	KT_VEC(block *) blocks; /* all, for cleaning up */
 	int loops, ifs;
-	bool oom;
+	bool stop; /* an error that ends the work has been raised */
 } resolver;
 
 static void *nomem(resolver *r)
 {
-	r->oom = true;
+	r->stop = true;
 	kt_star_raise_nomem(r->t);
 	return NULL;
 }
@@ -390,7 +391,7 @@ static void resolve_uses(resolver *r, block *b)
 	for (block *child = b->first_child; child != NULL; child = child->next_sibling) {
 		resolve_uses(r, child);
 	}
-	for (size_t i = 0; i < b->uses.len && !r->oom; i++) {
+	for (size_t i = 0; i < b->uses.len && !r->stop; i++) {
 		const use *u = &b->uses.items[i];
 
 		u->id->binding = lookup(r, u, u->env);
@@ -567,7 +568,13 @@ static void exprs(resolver *r, const kt_exprs *list)
 
 static void expr(resolver *r, kt_expr *e)
 {
-	if (e == NULL || r->oom) {
+	if (e == NULL || r->stop) {
+		return;
+	}
+	if (kt_stack_low()) {
+		r->stop = true;
+		kt_star_raise(r->t, "%s:%d:%d: expression nested too deeply", r->file,
+			      e->start.line, e->start.col);
 		return;
 	}
 	switch ((kt_expr_kind)e->kind) {
@@ -840,7 +847,7 @@ static void stmt(resolver *r, kt_stmt *s)
 
 static void stmts(resolver *r, kt_stmt *s)
 {
-	for (; s != NULL && !r->oom; s = s->next) {
+	for (; s != NULL && !r->stop; s = s->next) {
 		stmt(r, s);
 	}
 }
@@ -850,7 +857,7 @@ static int report(resolver *r)
 	kt_arena *texts = &r->t->star->texts;
 	kt_star_diag *diags;
 
-	if (r->oom) {
+	if (r->stop) {
 		return -1;
 	}
 	if (r->diags.len == 0) {
