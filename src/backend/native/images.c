@@ -156,37 +156,51 @@ static uint64_t meminfo_kb(const char *text, const char *key)
 	return at != NULL && sscanf(at + strlen(key), ": %llu kB", &value) == 1 ? value : 0;
 }
 
-/* Clock ticks of all processors so far: all, and those spent idle. */
-static bool read_ticks(uint64_t *ret_all, uint64_t *ret_idle)
+/* Processor time that the services of all enclaves have used; false when there are none. */
+static bool services_usec(uint64_t *ret)
 {
-	KT_AUTO_BUF kt_buf text = KT_BUF_INIT;
-	unsigned long long t[8] = {0};
-	if (kt_fs_read("/proc/stat", 1U << 20, &text, NULL) < 0 ||
-	    sscanf(kt_buf_str(&text), "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &t[0], &t[1],
-		   &t[2], &t[3], &t[4], &t[5], &t[6], &t[7]) != 8) {
+	KT_AUTO_BUF kt_buf mounts = KT_BUF_INIT;
+	KT_AUTO_BUF kt_buf stat = KT_BUF_INIT;
+	char dir[512];
+	char type[64];
+	unsigned long long usec = 0;
+	if (kt_fs_read("/proc/self/mounts", 1U << 20, &mounts, NULL) < 0) {
 		return false;
 	}
-	*ret_all = 0;
-	for (size_t i = 0; i < KT_ARRAY_LEN(t); i++) {
-		*ret_all += t[i];
+	for (const char *line = kt_buf_str(&mounts); *line != '\0';) {
+		if (sscanf(line, "%*s %511s %63s", dir, type) == 2 && kt_str_eq(type, "cgroup2")) {
+			KT_AUTO_FREE char *path = kt_asprintf("%s/kurtosis/cpu.stat", dir);
+			if (path == NULL || kt_fs_read(path, 1U << 16, &stat, NULL) < 0 ||
+			    sscanf(kt_buf_str(&stat), "usage_usec %llu", &usec) != 1) {
+				return false;
+			}
+			*ret = usec;
+			return true;
+		}
+		line += strcspn(line, "\n");
+		line += *line == '\n';
 	}
-	*ret_idle = t[3] + t[4];
-	return true;
+	return false;
 }
 
-/* The idle share of a short moment, in 1/1000. */
-static uint64_t idle_permille(void)
+/*
+ * The share of the processors, in 1/1000, that services used in a short moment. What else runs on
+ * the host does not count, as with the original: a busy host is no reason to refuse a package.
+ */
+static uint64_t used_permille(uint64_t processors)
 {
-	uint64_t all[2] = {0};
-	uint64_t idle[2] = {0};
-	if (!read_ticks(&all[0], &idle[0])) {
-		return 1000;
+	uint64_t before = 0;
+	uint64_t after = 0;
+	if (!services_usec(&before)) {
+		return 0;
 	}
+	kt_instant start = kt_now();
 	(void)kt_wait_fd(-1, 0, kt_after_ms(CPU_SAMPLE_MS), NULL, NULL);
-	if (!read_ticks(&all[1], &idle[1]) || all[1] <= all[0] || idle[1] < idle[0]) {
-		return 1000;
+	uint64_t passed = (uint64_t)((kt_now() - start) / 1000) * processors;
+	if (passed == 0 || !services_usec(&after) || after < before) {
+		return 0;
 	}
-	return KT_MIN((idle[1] - idle[0]) * 1000 / (all[1] - all[0]), UINT64_C(1000));
+	return KT_MIN((after - before) * 1000 / passed, UINT64_C(1000));
 }
 
 int native_resources(kt_backend *base, kt_resources *ret, kt_err *err)
@@ -196,10 +210,11 @@ int native_resources(kt_backend *base, kt_resources *ret, kt_err *err)
 	if (kt_fs_read("/proc/meminfo", 1U << 20, &text, err) < 0) {
 		return -1;
 	}
-	uint64_t cpu = (uint64_t)KT_MAX(sysconf(_SC_NPROCESSORS_ONLN), 1L) * 1000;
+	uint64_t processors = (uint64_t)KT_MAX(sysconf(_SC_NPROCESSORS_ONLN), 1L);
+	uint64_t cpu = processors * 1000;
 	*ret = (kt_resources){
 		.cpu_millis_total = cpu,
-		.cpu_millis_free = cpu * idle_permille() / 1000,
+		.cpu_millis_free = cpu - cpu * used_permille(processors) / 1000,
 		.memory_mb_total = meminfo_kb(kt_buf_str(&text), "MemTotal") * 1024 / BYTES_PER_MB,
 		.memory_mb_free =
 			meminfo_kb(kt_buf_str(&text), "MemAvailable") * 1024 / BYTES_PER_MB,
