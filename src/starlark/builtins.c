@@ -115,10 +115,17 @@ static kt_val interned(kt_sthread *t, kt_val name)
 static kt_val builtin_getattr(kt_sthread *t, const kt_args *a)
 {
 	kt_val name = interned(t, a->v[1]);
-	kt_val found = name == KT_NULL ? KT_NULL : kt_val_get_attr(t, a->v[0], name);
+	kt_val found;
 
+	if (name == KT_NULL) {
+		return KT_NULL;
+	}
+	found = kt_val_attr(t, a->v[0], kt_as_str(name)->data, a->v[2] != KT_NULL);
 	if (found != KT_NULL) {
 		return found;
+	}
+	if (!t->failed) {
+		return a->v[2];
 	}
 	if (a->v[2] != KT_NULL && t->err.kind == KT_STAR_EVAL) {
 		kt_sthread_clear_error(t);

@@ -4,6 +4,7 @@
 #define CHUNK_MAX ((size_t)1 << 20)
 #define ALIGN_UP(n) (((n) + 15u) & ~(size_t)15u)
 #define HEAP_DEFAULT_LIMIT ((size_t)1 << 30)
+#define TEXTS_LIMIT ((size_t)64 << 20) /* of messages, even of errors long forgotten */
 
 static void *chunk_new(kt_star *star, size_t payload)
 {
@@ -183,6 +184,7 @@ kt_star *kt_star_new(const kt_star_options *options, kt_err *err)
 		self->opt = *options;
 	}
 	self->chunk_size = CHUNK_MIN;
+	self->texts.limit = TEXTS_LIMIT;
 	t = kt_sthread_new(self);
 	if (t == NULL || star_setup(self, t) < 0) {
 		star_teardown(self);
