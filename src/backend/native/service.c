@@ -151,15 +151,22 @@ int native_service_reserve(kt_backend *base, const char *enclave, const char *uu
 
 /* ---- removing ---------------------------------------------------------------------- */
 
+/* Lets the supervisor remove what it knows of a service. */
+static int forget_container(native_backend *self, const char *enclave, const char *uuid,
+			    kt_err *err)
+{
+	KT_AUTO_SUP_CALL kt_sup_call call = {0};
+	kt_sup_call_begin(&call, KT_SUP_SERVICE_REMOVE);
+	kt_sup_put_str(&call.msg, KT_SUP_F_ID, uuid);
+	return native_call(self, enclave, &call, err);
+}
+
 /* Takes the container away; the reservation stays. */
 static int remove_container(native_backend *self, const char *enclave, const char *uuid,
 			    kt_err *err)
 {
-	static const char *const parts[] = {"rootfs", "files"};
-	KT_AUTO_SUP_CALL kt_sup_call call = {0};
-	kt_sup_call_begin(&call, KT_SUP_SERVICE_REMOVE);
-	kt_sup_put_str(&call.msg, KT_SUP_F_ID, uuid);
-	if (native_call(self, enclave, &call, err) < 0) {
+	static const char *const parts[] = {NATIVE_UPPER_DIR, "files"};
+	if (forget_container(self, enclave, uuid, err) < 0) {
 		return -1;
 	}
 	for (size_t i = 0; i < KT_ARRAY_LEN(parts); i++) {
@@ -385,6 +392,23 @@ static int get_image(starting *s, const kt_cancel *cancel, kt_err *err)
 	return kt_image_pin(s->self->images, s->enclave, s->image, err);
 }
 
+/* A supervisor that died over a launch may have done half of it: from the start, once. */
+static int launch(starting *s, kt_err *err)
+{
+	KT_AUTO_ERR kt_err failure = KT_ERR_INIT;
+	if (native_launch(s->self, s->enclave, s->spec, s->image, &s->record, &failure) == 0) {
+		return 0;
+	}
+	if (failure.code != KT_ERR_UNAVAILABLE) {
+		kt_err_move(err, &failure);
+		return -1;
+	}
+	if (forget_container(s->self, s->enclave, s->spec->uuid, err) < 0) {
+		return -1;
+	}
+	return native_launch(s->self, s->enclave, s->spec, s->image, &s->record, err);
+}
+
 static int start_prepared(starting *s, kt_err *err)
 {
 	const kt_service_info *info = &s->record.info;
@@ -399,7 +423,7 @@ static int start_prepared(starting *s, kt_err *err)
 	s->record.mounts = s->mounts.items;
 	if (native_ports_bind(s->record.ports, info->ports_len, s->bound, err) < 0 ||
 	    native_record_write(s->self, s->enclave, &s->record, err) < 0 ||
-	    native_launch(s->self, s->enclave, s->spec, s->image, &s->record, err) < 0) {
+	    launch(s, err) < 0) {
 		return -1;
 	}
 	return native_ports_publish(s->self, s->enclave, info->uuid, s->record.ports,

@@ -260,6 +260,11 @@ static bool take_early(kt_sup_conn *conn, kt_buf *msg)
 	return true;
 }
 
+static int lost(kt_err *err)
+{
+	return KT_FAIL(err, UNAVAILABLE, "the enclave's supervisor closed the connection");
+}
+
 /* 1, 0 = closed, -1. */
 static int receive(kt_sup_conn *conn, kt_buf *msg, int fds[KT_SUP_FDS_MAX], size_t *fd_count,
 		   kt_instant deadline, const kt_cancel *cancel, kt_err *err)
@@ -267,12 +272,15 @@ static int receive(kt_sup_conn *conn, kt_buf *msg, int fds[KT_SUP_FDS_MAX], size
 	if (kt_wait_fd(conn->fd, POLLIN, deadline, cancel, err) < 0) {
 		return -1;
 	}
-	return kt_sup_recv(conn->fd, msg, fds, fd_count, 0, err);
-}
-
-static int lost(kt_err *err)
-{
-	return KT_FAIL(err, UNAVAILABLE, "the enclave's supervisor closed the connection");
+	KT_AUTO_ERR kt_err failure = KT_ERR_INIT;
+	int rc = kt_sup_recv(conn->fd, msg, fds, fd_count, 0, &failure);
+	if (rc < 0 && failure.sys_errno == ECONNRESET) {
+		return 0; /* it died with a request unread */
+	}
+	if (rc < 0) {
+		kt_err_move(err, &failure);
+	}
+	return rc;
 }
 
 int kt_sup_conn_receive(kt_sup_conn *conn, kt_buf *msg, kt_sup_reader *ret, kt_instant deadline,
@@ -336,10 +344,12 @@ int kt_sup_conn_call(kt_sup_conn *conn, kt_sup_call *call, bool *broken, kt_err 
 	if (kt_buf_check(&call->msg, err) < 0) {
 		return -1;
 	}
-	if (kt_sup_send(conn->fd, &call->msg, call->fds, call->fd_count, 0, err) < 0) {
-		if (err != NULL && (err->sys_errno == EPIPE || err->sys_errno == ECONNRESET)) {
+	KT_AUTO_ERR kt_err failure = KT_ERR_INIT;
+	if (kt_sup_send(conn->fd, &call->msg, call->fds, call->fd_count, 0, &failure) < 0) {
+		if (failure.sys_errno == EPIPE || failure.sys_errno == ECONNRESET) {
 			return lost(err);
 		}
+		kt_err_move(err, &failure);
 		return -1;
 	}
 	call->sent = true;

@@ -23,6 +23,7 @@
 #define START_MS 10000
 #define UPSTREAM_TCP 4
 #define READY_FD 3
+#define ATTEMPTS 3 /* to ask again, each time with a new supervisor */
 
 extern char **environ;
 
@@ -301,7 +302,8 @@ int native_supervisor_start(native_backend *self, const char *enclave, kt_err *e
 /* Requests that may be sent again when the supervisor went away before it answered. */
 static bool repeatable(kt_sup_type type)
 {
-	switch (type) {
+	switch ((int)type) {
+	case KT_SUP_SERVICE_START: /* at worst it is told that it runs already */
 	case KT_SUP_SERVICE_STOP:
 	case KT_SUP_SERVICE_REMOVE:
 	case KT_SUP_SERVICE_LIST:
@@ -309,6 +311,7 @@ static bool repeatable(kt_sup_type type)
 	case KT_SUP_DIAL:
 	case KT_SUP_LISTEN:
 	case KT_SUP_STOP_ALL:
+	case KT_NET_PUBLISH:
 		return true;
 	default:
 		return false;
@@ -328,7 +331,7 @@ int native_call(native_backend *self, const char *enclave, kt_sup_call *call, kt
 		if (call_once(self, path, call, &broken, &failure) == 0) {
 			return 0;
 		}
-		bool again = !call->only_running && broken && attempt == 0 &&
+		bool again = !call->only_running && broken && attempt < ATTEMPTS &&
 			     failure.code == KT_ERR_UNAVAILABLE &&
 			     (!call->sent || repeatable(call->type));
 		if (!again) {
