@@ -5,6 +5,7 @@
 #include "../kt_test.h"
 
 #include "../../../supervisor/caps.h"
+#include "../../../supervisor/launch_plan.h"
 #include "../../../supervisor/loop.h"
 #include "../../../supervisor/pump.h"
 #include "../../../supervisor/spec.h"
@@ -253,6 +254,106 @@ static void test_wrong_specs(void **state)
 		}
 		kt_buf_deinit(&msg);
 	}
+}
+
+/* ---- the list of steps ----------------------------------------------------------------- */
+
+static long find_step(const kt_sup_plan *plan, kt_sup_step_kind kind, const char *a, bool last)
+{
+	long found = -1;
+
+	for (size_t i = 0; i < plan->steps.len && (last || found < 0); i++) {
+		const kt_sup_step *step = &plan->steps.items[i];
+
+		if (step->kind == kind && (!a || (step->a && strcmp(step->a, a) == 0))) {
+			found = (long)i;
+		}
+	}
+	return found;
+}
+
+static long first_step(const kt_sup_plan *plan, kt_sup_step_kind kind)
+{
+	return find_step(plan, kind, NULL, false);
+}
+
+static long last_step(const kt_sup_plan *plan, kt_sup_step_kind kind)
+{
+	return find_step(plan, kind, NULL, true);
+}
+
+static int make_plan(kt_sup_plan *plan, uint64_t flags)
+{
+	kt_sup_cgroups groups = {.v1 = {[KT_SUP_CG_MEMORY] = "/sys/fs/cgroup/memory"}};
+	kt_sup_places places = {.service_dir = "/run/s",
+				.layer_dir = "/layers/s",
+				.limited_v1 = true,
+				.groups = &groups,
+				.open_files = 1024};
+	kt_buf msg = KT_BUF_INIT;
+	kt_sup_spec spec = {0};
+	int status;
+
+	full_spec(&msg);
+	kt_sup_put_num(&msg, KT_SUP_F_FLAGS, flags);
+	*plan = (kt_sup_plan){0};
+	status = msg.failed ? -1 : read_spec(&msg, &spec, NULL);
+	if (status == 0) {
+		status = kt_sup_plan_service(plan, &spec, &places, NULL);
+		/* the plan borrows from the spec: only kinds and its own texts are looked at */
+		kt_sup_spec_deinit(&spec);
+	}
+	kt_buf_deinit(&msg);
+	return status;
+}
+
+/* What the security of a service rests on. */
+static void test_step_order(void **state)
+{
+	kt_sup_plan plan;
+	long pivot;
+
+	(void)state;
+	assert_int_equal(make_plan(&plan, KT_SUP_NO_NEW_PRIVS), 0);
+	pivot = first_step(&plan, KT_SUP_STEP_PIVOT);
+	assert_true(first_step(&plan, KT_SUP_STEP_PRIVATE) == 0);
+	/* the host's things before the pivot, the image's paths after it */
+	assert_true(last_step(&plan, KT_SUP_STEP_SOURCE) < pivot);
+	assert_true(last_step(&plan, KT_SUP_STEP_DEVICE) < pivot);
+	assert_true(first_step(&plan, KT_SUP_STEP_ATTACH) > pivot);
+	assert_true(first_step(&plan, KT_SUP_STEP_FILESYSTEM) > pivot);
+	assert_true(first_step(&plan, KT_SUP_STEP_USER) > pivot);
+	assert_true(first_step(&plan, KT_SUP_STEP_DIRECTORY) > pivot);
+	/* nothing is mounted over a mask, no sysctl is written late */
+	assert_true(last_step(&plan, KT_SUP_STEP_ATTACH) < first_step(&plan, KT_SUP_STEP_MASK));
+	assert_true(last_step(&plan, KT_SUP_STEP_FILESYSTEM) < first_step(&plan, KT_SUP_STEP_MASK));
+	assert_true(last_step(&plan, KT_SUP_STEP_SYSCTL) <
+		    find_step(&plan, KT_SUP_STEP_READ_ONLY, "/proc/sys", false));
+	/* the filter while there is the privilege to load it, before anything of the image runs */
+	assert_true(first_step(&plan, KT_SUP_STEP_NO_NEW_PRIVS) <
+		    first_step(&plan, KT_SUP_STEP_FILTER));
+	assert_true(first_step(&plan, KT_SUP_STEP_FILTER) < first_step(&plan, KT_SUP_STEP_INIT));
+	assert_true(first_step(&plan, KT_SUP_STEP_INIT) < first_step(&plan, KT_SUP_STEP_BOUND));
+	assert_true(first_step(&plan, KT_SUP_STEP_BOUND) < first_step(&plan, KT_SUP_STEP_IDENTITY));
+	assert_true(first_step(&plan, KT_SUP_STEP_GROUPS) <
+		    first_step(&plan, KT_SUP_STEP_IDENTITY));
+	assert_true(first_step(&plan, KT_SUP_STEP_IDENTITY) <
+		    first_step(&plan, KT_SUP_STEP_CAPABILITIES));
+	assert_true(last_step(&plan, KT_SUP_STEP_EXEC) == (long)plan.steps.len - 1);
+	kt_sup_plan_deinit(&plan);
+	assert_int_equal(make_plan(&plan, KT_SUP_PRIVILEGED | KT_SUP_NO_INIT), 0);
+	assert_true(first_step(&plan, KT_SUP_STEP_FILTER) < 0);
+	assert_true(first_step(&plan, KT_SUP_STEP_MASK) < 0);
+	assert_true(first_step(&plan, KT_SUP_STEP_INIT) < 0);
+	kt_sup_plan_deinit(&plan);
+}
+
+static void test_plan_without_memory(void **state)
+{
+	kt_sup_plan plan;
+
+	(void)state;
+	KT_TEST_EVERY_ALLOC(200, make_plan(&plan, 0), kt_sup_plan_deinit(&plan));
 }
 
 /* ---- users --------------------------------------------------------------------------- */
@@ -773,6 +874,8 @@ int main(void)
 		cmocka_unit_test(test_damaged_messages),
 		cmocka_unit_test(test_spec),
 		cmocka_unit_test(test_wrong_specs),
+		cmocka_unit_test(test_step_order),
+		cmocka_unit_test(test_plan_without_memory),
 		cmocka_unit_test(test_users),
 		cmocka_unit_test(test_hostile_account_files),
 		cmocka_unit_test(test_filter_defaults),
