@@ -314,8 +314,10 @@ static int send_any_scheme(kt_registry *self, const char *path, const char *acce
 		}
 		KT_AUTO_ERR kt_err cause = KT_ERR_INIT;
 		int rc = send_once(self, url, accept, base, response, &cause);
-		if (self->scheme_known || (rc == 0 && !wants_https(self, response))) {
-			self->scheme_known = true;
+		if (!self->scheme_known && rc == 0 && !wants_https(self, response)) {
+			self->scheme_known = true; /* by the first manifest, before any threads */
+		}
+		if (self->scheme_known) {
 			if (rc < 0) {
 				kt_err_move(err, &cause);
 				return unreachable(self, err);

@@ -7,12 +7,15 @@
 #include "image/image.h"
 
 #include <netinet/in.h>
+#include <spawn.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define LAYER_SIZE 40000
+
+extern char **environ;
 
 typedef struct fixture {
 	char *dir;
@@ -376,14 +379,11 @@ static void processes_share_the_work(void **state)
 	fixture *self = *state;
 	pid_t children[8];
 	for (size_t i = 0; i < KT_ARRAY_LEN(children); i++) {
-		children[i] = fork();
-		if (children[i] == 0) {
-			KT_AUTO_FREE char *root = kt_path_join(self->dir, "images");
-			kt_image_store *store = kt_image_store_open(root, NULL);
-			kt_image_request request = {.name = self->name};
-			kt_image *image = kt_image_ensure(store, &request, NULL);
-			_exit(image != NULL && image->layers.len == FAKE_LAYERS ? 0 : 1);
-		}
+		KT_AUTO_FREE char *root = kt_path_join(self->dir, "images");
+		char *argv[] = {(char *)"unit-image-pull", root, self->name, NULL};
+		assert_int_equal(posix_spawn(&children[i], "/proc/self/exe", NULL, NULL, argv,
+					     environ),
+				 0);
 	}
 	for (size_t i = 0; i < KT_ARRAY_LEN(children); i++) {
 		int status = 0;
@@ -407,8 +407,21 @@ static void cancelling_ends_a_pull(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-int main(void)
+/* This program as one of several processes: pulls one image. */
+static int pull_once(const char *root, const char *name)
 {
+	kt_image_store *store = kt_image_store_open(root, NULL);
+	kt_image_request request = {.name = name};
+	KT_AUTO_IMAGE kt_image *image = kt_image_ensure(store, &request, NULL);
+	kt_image_store_close(store);
+	return image != NULL && image->layers.len == FAKE_LAYERS ? 0 : 1;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 3) {
+		return pull_once(argv[1], argv[2]);
+	}
 	const struct CMUnitTest tests[] = {
 		TEST(a_second_time_needs_no_registry),
 		TEST(always_asks_and_falls_back),
