@@ -56,7 +56,10 @@ static int exec_in(task *t, const char *command, kt_instant deadline, kt_exec_re
 {
 	kt_run_env *env = t->step->run->env;
 	const char *argv[] = {"/bin/sh", "-c", command, NULL};
-	kt_exec_spec spec = {.argv = argv, .deadline = deadline, .cancel = t->step->cancel};
+	kt_exec_spec spec = {.argv = argv,
+	                     .max_output = KT_EXEC_OUTPUT_MAX,
+	                     .deadline = deadline,
+	                     .cancel = t->step->cancel};
 
 	return env->backend->ops->exec(env->backend, env->enclave_uuid, t->item.reg.uuid, &spec,
 	                               ret, err);

@@ -90,6 +90,18 @@ static void add_argv(kt_buf *out, const kt_plan_strs *argv)
 	kt_buf_addc(out, ']');
 }
 
+int kt_check_output(const kt_exec_spec *spec, const kt_exec_result *result, kt_err *err)
+{
+	if (!result->truncated) {
+		return 0;
+	}
+	return KT_FAIL(
+	        err, EXHAUSTED,
+	        "Log output from docker exec command '%s' was more than %d bytes, but maximum "
+	        "size allowed by Kurtosis is %d",
+	        spec->argv[0], KT_EXEC_OUTPUT_MAX, KT_EXEC_OUTPUT_MAX);
+}
+
 /* The output reaches jq as one JSON string, quoted the way the reference quotes it. */
 static int extract_from_output(kt_recipe_runner *self, kt_arena *arena, kt_recipe_result *result,
                                kt_err *err)
@@ -120,7 +132,8 @@ static int try_exec(kt_recipe_runner *self, const kt_reg *reg, kt_instant deadli
 	KT_AUTO_EXEC_RESULT kt_exec_result result = {0};
 	kt_backend *backend = self->env->backend;
 	kt_plan_strs argv = {0};
-	kt_exec_spec spec = {.deadline = deadline, .cancel = cancel};
+	kt_exec_spec spec = {
+	        .max_output = KT_EXEC_OUTPUT_MAX, .deadline = deadline, .cancel = cancel};
 
 	if (kt_run_fill_strs(self->env, arena, &self->recipe->command, &argv, err) < 0) {
 		return -1;
@@ -135,6 +148,9 @@ static int try_exec(kt_recipe_runner *self, const kt_reg *reg, kt_instant deadli
 		add_argv(&text, &argv);
 		return KT_WRAP(err, "Failed to execute command '%s' on service '%s'",
 		               kt_buf_str(&text), reg->name);
+	}
+	if (kt_check_output(&spec, &result, err) < 0) {
+		return -1;
 	}
 	ret->code = result.exit_code;
 	ret->fields[0] = (kt_rt_field){"code", kt_pval_int(result.exit_code)};

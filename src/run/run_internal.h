@@ -9,6 +9,8 @@
 #define KT_DEFAULT_PARALLELISM 4
 /* An instruction's output is cut here, and "..." appended. */
 #define KT_RESULT_MAX 65536
+/* What a command may write; more is an error, as no value should lose its end. */
+#define KT_EXEC_OUTPUT_MAX 10485760
 
 struct kt_run_env {
 	char *enclave_uuid;
@@ -93,6 +95,8 @@ int kt_recipe_try(kt_recipe_runner *self, const char *service_name, kt_instant d
                   const kt_cancel *cancel, kt_arena *arena, kt_recipe_result *ret, kt_err *err);
 /* "Command returned with exit code …" or "Request had response code …". */
 void kt_recipe_describe(const kt_plan_recipe *recipe, const kt_recipe_result *result, kt_buf *out);
+/* Fails when the command wrote more than KT_EXEC_OUTPUT_MAX bytes. */
+int kt_check_output(const kt_exec_spec *spec, const kt_exec_result *result, kt_err *err);
 void kt_describe_exec(int64_t code, const char *output, size_t len, kt_buf *out);
 
 /* Tries until the condition holds. The last result, the tries and the time they took. */

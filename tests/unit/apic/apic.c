@@ -326,6 +326,34 @@ static void services(void **state)
 	assert_string_equal(one->service_info[0]->key, info->shortened_uuid);
 }
 
+/* A run goes on when its client leaves. */
+static void client_leaves(void **state)
+{
+	fixture *f = *state;
+	KT_AUTO_ERR kt_err err = KT_ERR_INIT;
+	KT_AUTO_ARENA kt_arena arena = KT_ARENA_INIT;
+	kt_reg reg = {0};
+	ApiContainerApi__RunStarlarkScriptArgs args =
+	        API_CONTAINER_API__RUN_STARLARK_SCRIPT_ARGS__INIT;
+	ProtobufCMessage *message = NULL;
+
+	args.serialized_script = kt_pb_str(
+	        "def run(plan):\n    for i in range(500):\n        plan.print(i)\n"
+	        "    plan.add_service(name=\"late\", config=ServiceConfig(image=\"x\"))\n");
+	kt_grpc_stream *stream = kt_grpc_stream_start(
+	        f->client, &kt_apic_rpcs[KT_APIC_RUN_STARLARK_SCRIPT], &args.base, NULL, &err);
+	assert_non_null(stream);
+	assert_int_equal(kt_grpc_stream_recv(stream, &message, &err), 1);
+	kt_msg_free(message);
+	kt_grpc_stream_free(stream);
+	kt_grpc_client_free(f->client);
+	f->client = NULL;
+	/* Waits for the handler, which waits for the run. */
+	kt_grpc_server_stop(f->server, 20000);
+	assert_int_equal(kt_run_env_service(f->apic->env, "late", &arena, &reg, NULL), 0);
+	assert_int_equal(reg.status, KT_REG_STARTED);
+}
+
 static void stopped_service(void **state)
 {
 	fixture *f = *state;
@@ -588,10 +616,11 @@ int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
-	        TEST(print_only),   TEST(bad_scripts),     TEST(deep_input),
-	        TEST(services),     TEST(stopped_service), TEST(unknown_service),
-	        TEST(exec_command), TEST(last_run),        TEST(plan_yaml),
-	        TEST(packages),     TEST(artifacts),       TEST(files_from_service),
+	        TEST(print_only),         TEST(bad_scripts),   TEST(deep_input),
+	        TEST(services),           TEST(client_leaves), TEST(stopped_service),
+	        TEST(unknown_service),    TEST(exec_command),  TEST(last_run),
+	        TEST(plan_yaml),          TEST(packages),      TEST(artifacts),
+	        TEST(files_from_service),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -371,6 +371,22 @@ static void exec_extract(void **state)
 	               "Caused by: No field 'fromjson | .id' was found on input '\"none\"'\n");
 }
 
+static void exec_writes_too_much(void **state)
+{
+	harness *h = *state;
+	size_t size = KT_EXEC_OUTPUT_MAX + 1;
+	char *output = kt_arena_alloc(&h->arena, size + 1);
+
+	memset(output, 'y', size);
+	harness_add_service(h, "db", 0);
+	kt_fake_script_exec(h->backend, "db", "yes", 0, output, -1);
+	harness_exec(h, "db", "yes", REF_B);
+	harness_run(h, false);
+	harness_expect(h,
+	               "Caused by: Log output from docker exec command 'sh' was more than 10485760 "
+	               "bytes, but maximum size allowed by Kurtosis is 10485760\n");
+}
+
 static void exec_without_service(void **state)
 {
 	harness *h = *state;
@@ -482,6 +498,7 @@ int main(void)
 	        TEST(exec_bad_code),
 	        TEST(exec_accepts_codes),
 	        TEST(exec_extract),
+	        TEST(exec_writes_too_much),
 	        TEST(exec_without_service),
 	        TEST(verify),
 	        TEST(output_with_values),
