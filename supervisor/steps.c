@@ -498,6 +498,21 @@ static int search_exec(kt_sup_child *self, char **argv, char **envp)
 	return best;
 }
 
+/*
+ * A signal that whoever started the supervisor ignores would stay ignored through exec. The
+ * system call itself is used, as the C library keeps two real-time signals from its callers. A
+ * kernel's sigaction of zeros is SIG_DFL without flags on every architecture.
+ */
+static void default_signals(void)
+{
+	const char zeros[64] = {0};
+	enum { SET_SIZE = 8, LAST_SIGNAL = 64 };
+
+	for (int number = 1; number <= LAST_SIGNAL; number++) {
+		(void)syscall(SYS_rt_sigaction, number, zeros, NULL, SET_SIZE);
+	}
+}
+
 /* No arguments. */
 static int step_exec(kt_sup_child *self, const kt_sup_step *step)
 {
@@ -521,9 +536,7 @@ static int step_exec(kt_sup_child *self, const kt_sup_step *step)
 		envp[env_len++] = home;
 	}
 	envp[env_len] = NULL;
-	/* the two that the supervisor ignores; handlers went with the clone */
-	(void)signal(SIGPIPE, SIG_DFL);
-	(void)signal(SIGHUP, SIG_DFL);
+	default_signals();
 	sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	umask(022);
