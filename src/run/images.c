@@ -153,10 +153,15 @@ static void emit_summary(image_run *r)
 {
 	KT_AUTO_BUF kt_buf text = KT_BUF_INIT;
 	KT_AUTO_BUF kt_buf foreign = KT_BUF_INIT;
+	size_t used = 0;
 
 	kt_buf_adds(&text, "Container images used in this run:");
 	for (size_t i = 0; i < r->n; i++) {
 		const image_job *job = &r->jobs[i];
+		if (job->state == IMAGE_FAILED) {
+			continue; /* its error has been shown */
+		}
+		used++;
 		bool built = job->image->kind == KT_PLAN_IMAGE_BUILD ||
 		             job->image->kind == KT_PLAN_IMAGE_NIX;
 		kt_buf_addf(&text, "\n> %s - %s", job->image->name,
@@ -168,7 +173,9 @@ static void emit_summary(image_run *r)
 			kt_buf_addf(&foreign, "\n> %s - %s", job->image->name, job->architecture);
 		}
 	}
-	kt_line_text(r->run, KT_LINE_INFO, kt_buf_str(&text));
+	if (used > 0) {
+		kt_line_text(r->run, KT_LINE_INFO, kt_buf_str(&text));
+	}
 	if (foreign.len > 0) {
 		kt_buf_clear(&text);
 		kt_buf_addf(&text,
