@@ -263,9 +263,10 @@ static void deep_input(void **state)
 	run_script(f, "def run(plan, a):\n    plan.print(a)\n", kt_buf_str(&params));
 	expect(f, "FINISHED ");
 	kt_buf_clear(&script);
-	kt_buf_adds(&script,
-	            "def run(plan):\n    x = []\n    for i in range(100000):\n        x = [x]\n"
-	            "    plan.print(x)\n");
+	kt_buf_addf(&script,
+	            "def run(plan):\n    x = []\n    for i in range(%d):\n        x = [x]\n"
+	            "    plan.print(x)\n",
+	            DEPTH * 5);
 	run_script(f, kt_buf_str(&script), NULL);
 	expect(f, "FINISHED ");
 }
