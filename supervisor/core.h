@@ -4,7 +4,7 @@
  * One thread, one loop (loop.h). Everything that must survive the supervisor is in the enclave's
  * runtime directory:
  *
- *   lock               held while a supervisor runs; its pid
+ *   lock, children     held while a supervisor runs, and by children it has not let go yet
  *   enclave            which control groups belong to the enclave
  *   netns              the network namespace, pinned by a bind mount
  *   sup.sock           control socket (sup_proto.h)
@@ -129,6 +129,7 @@ struct kt_supervisor {
 	uint64_t next_exec;
 	uint64_t next_trash;
 	int lock;
+	int children; /* held by everybody who has inherited our descriptors */
 	int listener;
 	kt_sup_watch listener_watch;
 	int signals;
@@ -141,7 +142,7 @@ struct kt_supervisor {
 	kt_sup_asker destroyer;
 	bool limits_warned;
 	uint64_t open_files; /* the soft limit it was started with */
-	char *title; /* the process title's room, for init */
+	char *title;	     /* the process title's room, for init */
 	size_t title_len;
 };
 

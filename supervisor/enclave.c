@@ -241,7 +241,7 @@ static void for_each_service(kt_supervisor *self, const char *folder, destroy_pa
 void kt_sup_enclave_clean(kt_supervisor *self)
 {
 	if (fork() == 0) {
-		(void)close_range(3, ~0u, 0); /* the lock is one of them */
+		(void)close_range(3, ~0u, 0);
 		/* Only removes, so that it is in no later destroy's way. */
 		for_each_service(self, "trash", PASS_ALL, KT_NEVER);
 		_exit(0);

@@ -35,6 +35,8 @@
 
 #define SEALED_ENV "KURTOSIS_SUPERVISOR_SEALED"
 #define DESTROY_SECONDS 30
+#define PREDECESSOR_SECONDS 10
+#define CHILDREN_FD 500
 
 typedef struct options {
 	const char *run;
@@ -110,8 +112,12 @@ static int run_sealed(char **argv, kt_err *err)
 	return KT_FAIL_ERRNO(err, "cannot start from the protected file");
 }
 
+/* A record lock, because children do not inherit it: a half-made service that outlives its
+ * supervisor for a moment must not keep the next one out. The file must not be opened a second
+ * time. */
 static int take_lock(kt_supervisor *self, kt_err *err)
 {
+	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	char path[PATH_MAX];
 	char text[32];
 	int n;
@@ -124,7 +130,7 @@ static int take_lock(kt_supervisor *self, kt_err *err)
 	if (self->lock < 0) {
 		return KT_FAIL_ERRNO(err, "cannot open '%s'", path);
 	}
-	if (flock(self->lock, LOCK_EX | LOCK_NB) < 0) {
+	if (fcntl(self->lock, F_SETLK, &whole) < 0) {
 		return KT_FAIL(err, EXISTS, "a supervisor is already running for '%s'", self->dir);
 	}
 	n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
@@ -132,6 +138,43 @@ static int take_lock(kt_supervisor *self, kt_err *err)
 		return KT_FAIL_ERRNO(err, "cannot write '%s'", path);
 	}
 	return 0;
+}
+
+static void on_alarm(int sig)
+{
+	(void)sig; /* only interrupts */
+}
+
+/*
+ * Waits for the last processes of an earlier supervisor that still hold its descriptors (the
+ * resolver's port among them): children between clone and exec, which end or exec at once. They
+ * hold this lock, too, because flock goes with the descriptor. Its number is high: descriptors
+ * are closed in order, so it is let go last.
+ */
+static int await_predecessors(kt_supervisor *self, kt_err *err)
+{
+	struct sigaction interrupt = {.sa_handler = on_alarm};
+	struct sigaction before;
+	char path[PATH_MAX];
+	int status;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/children", self->dir);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	self->children = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, CHILDREN_FD);
+	kt_close_ptr(&fd);
+	if (self->children < 0) {
+		return KT_FAIL_ERRNO(err, "cannot open '%s'", path);
+	}
+	(void)sigaction(SIGALRM, &interrupt, &before);
+	(void)alarm(PREDECESSOR_SECONDS);
+	status = flock(self->children, LOCK_EX);
+	if (status < 0) {
+		(void)KT_FAIL_ERRNO(err, "processes of an earlier supervisor do not end");
+	}
+	(void)alarm(0);
+	(void)sigaction(SIGALRM, &before, NULL);
+	return status;
 }
 
 static void on_signal(kt_sup_watch *watch, uint32_t events)
@@ -204,7 +247,8 @@ static int open_all(kt_supervisor *self, kt_err *err)
 	(void)madvise(self->scratch, sizeof(*self->scratch), MADV_WIPEONFORK);
 	kt_sup_boot_id(self->boot_id);
 	if (settle_process(self, err) < 0 || take_lock(self, err) < 0 ||
-	    kt_sup_loop_init(&self->loop, err) < 0 || watch_signals(self, err) < 0 ||
+	    await_predecessors(self, err) < 0 || kt_sup_loop_init(&self->loop, err) < 0 ||
+	    watch_signals(self, err) < 0 ||
 	    kt_sup_filter_init(&self->filter, KT_SUP_CAPS_DEFAULT, err) < 0 ||
 	    kt_sup_enclave_open(self, err) < 0) {
 		return -1;
@@ -284,7 +328,8 @@ static int run(const char *dir, int ready_fd, char **argv, kt_err *err)
 	}
 	self->dir = real;
 	self->enclave = kt_path_base(real);
-	self->nl = self->lock = self->listener = self->signals = self->own_pid_ns = -1;
+	self->nl = self->lock = self->children = self->listener = self->signals = self->own_pid_ns =
+		-1;
 	while (argv[argc + 1]) {
 		argc++;
 	}
@@ -295,39 +340,34 @@ static int run(const char *dir, int ready_fd, char **argv, kt_err *err)
 	return status;
 }
 
+/* The process that holds the lock; 0 = nobody. */
+static pid_t lock_holder(int fd)
+{
+	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+	return fcntl(fd, F_GETLK, &whole) < 0 || whole.l_type == F_UNLCK ? 0 : whole.l_pid;
+}
+
 /* A live supervisor gives up its enclave: it must not restart what we remove. */
 static void end_supervisor(const char *dir)
 {
 	char path[PATH_MAX];
-	char text[32];
-	ssize_t n;
-	int pidfd;
-	int fd;
-	int pid;
+	struct pollfd p = {.fd = -1, .events = POLLIN};
+	KT_AUTO_FD int fd = -1;
+	pid_t pid;
 
 	if (snprintf(path, sizeof(path), "%s/lock", dir) >= (int)sizeof(path)) {
 		return;
 	}
 	fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0) {
-		return;
+	pid = fd >= 0 ? lock_holder(fd) : 0;
+	p.fd = pid > 1 ? pidfd_open(pid, 0) : -1;
+	/* Still the holder: so the descriptor is the supervisor's, not a later process's. */
+	if (p.fd >= 0 && lock_holder(fd) == pid) {
+		(void)pidfd_send_signal(p.fd, SIGKILL, NULL, 0);
+		(void)poll(&p, 1, DESTROY_SECONDS * 1000);
 	}
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		n = read(fd, text, sizeof(text) - 1);
-		text[n > 0 ? n : 0] = '\0';
-		pid = atoi(text);
-		pidfd = pid > 1 ? pidfd_open(pid, 0) : -1;
-		/* The lock proves that its holder lives; the pid could only be wrong between the
-		 * holder's lock and its write, and then it is 0 or the dead predecessor's. */
-		if (pidfd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0) {
-			struct pollfd p = {.fd = pidfd, .events = POLLIN};
-
-			(void)pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
-			(void)poll(&p, 1, DESTROY_SECONDS * 1000);
-		}
-		kt_close_ptr(&pidfd);
-	}
-	close(fd);
+	kt_close_ptr(&p.fd);
 }
 
 static int destroy(const char *dir, kt_err *err)

@@ -583,10 +583,15 @@ static int adopt(kt_supervisor *self, const char *id, kt_err *err)
 	kt_sup_spec spec = {0};
 	kt_sup_service *service = NULL;
 	char boot_id[40];
+	char spec_path[PATH_MAX];
 	char dir[PATH_MAX];
 	int status;
 
 	snprintf(dir, sizeof(dir), "%s/services/%s", self->dir, id);
+	snprintf(spec_path, sizeof(spec_path), "%s/services/%s/spec", self->dir, id);
+	if (!kt_fs_exists(spec_path)) {
+		return kt_fs_remove_tree(dir, err); /* the spec comes first: nothing was begun */
+	}
 	status = kt_sup_spec_load(dir, &buf, &spec, err);
 	if (status == 0) {
 		status = kt_sup_service_add(self, &spec, &service, err);

@@ -94,8 +94,6 @@ static int step_join(kt_sup_child *self, const kt_sup_step *step)
 	int status;
 
 	(void)step;
-	/* Before the service could see this process's descriptors, those of the host are closed. */
-	kt_sup_child_close_others(self);
 	status = setns(self->join_pidfd,
 		       CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWCGROUP);
 	status = status < 0 ? -errno : 0;
@@ -591,6 +589,8 @@ void kt_sup_child_run(kt_sup_child *self)
 
 	self->pty_master = -1;
 	memset(self->slots, 0xff, sizeof(self->slots));
+	/* A new supervisor may be waiting for what this copy of the old one holds. */
+	kt_sup_child_close_others(self);
 	for (size_t i = 0; i < self->plan->steps.len; i++) {
 		const kt_sup_step *step = &self->plan->steps.items[i];
 		int status = step_fns[step->kind](self, step);
