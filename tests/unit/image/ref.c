@@ -58,6 +58,37 @@ static void short_memory(void **state)
 	KT_TEST_EVERY_ALLOC(50, kt_image_ref_parse("a.b/c:d", &ref, NULL), kt_image_ref_deinit(&ref));
 }
 
+static int parse_manifest(const json_t *root, kt_manifest *ret)
+{
+	kt_manifest_deinit(ret);
+	*ret = (kt_manifest){0};
+	return kt_manifest_parse(root, ret, NULL);
+}
+
+static int parse_config(const json_t *root, kt_image **ret)
+{
+	kt_image_free(*ret);
+	*ret = kt_calloc(1, sizeof(**ret));
+	return *ret == NULL ? -1 : kt_config_parse(root, *ret, NULL);
+}
+
+static void short_memory_in_manifests(void **state)
+{
+	(void)state;
+	static const char text[] =
+		"{\"config\":{\"digest\":\"sha256:" HEX64 "\",\"size\":1,\"Env\":[\"A=1\"],"
+		"\"Volumes\":{\"/v\":{}},\"Labels\":{\"k\":\"v\"},\"Cmd\":[\"c\"]},"
+		"\"layers\":[{\"digest\":\"sha256:" HEX64 "\",\"size\":2}]}";
+	KT_AUTO_JSON json_t *root = kt_json_parse(text, sizeof(text) - 1, "both", NULL);
+	assert_non_null(root);
+	KT_AUTO_MANIFEST kt_manifest manifest = {0};
+	KT_TEST_EVERY_ALLOC(50, parse_manifest(root, &manifest), (void)0);
+	assert_int_equal(manifest.layers.len, 1);
+	KT_AUTO_IMAGE kt_image *image = NULL;
+	KT_TEST_EVERY_ALLOC(100, parse_config(root, &image), (void)0);
+	assert_string_equal(image->config.labels.items[0], "k=v");
+}
+
 static const char conf[] =
 	"# comment\n"
 	"unqualified-search-registries = [\"docker.io\", # inner\n  \"quay.io\"]\n"
@@ -72,6 +103,26 @@ static const char conf[] =
 	"[[registry]]\nprefix=\"*.example.org\"\nblocked = true\n"
 	"[[registry]]\nlocation = \"quay.io/team\"\ninsecure = true\n"
 	"[aliases]\n\"x\" = \"docker.io/library/x\"\n";
+
+static int parse_conf(kt_registries **ret)
+{
+	kt_registries_free(*ret);
+	*ret = kt_registries_parse(conf, "conf", NULL);
+	return *ret != NULL ? 0 : -1;
+}
+
+static void short_memory_in_registries(void **state)
+{
+	(void)state;
+	kt_registries *registries = NULL;
+	KT_TEST_EVERY_ALLOC(200, parse_conf(&registries), (void)0);
+	KT_AUTO_IMAGE_REF kt_image_ref ref = KT_IMAGE_REF_INIT;
+	assert_int_equal(kt_image_ref_parse("redis", &ref, NULL), 0);
+	kt_endpoint_vec endpoints = {0};
+	KT_TEST_EVERY_ALLOC(50, kt_registries_resolve(registries, &ref, &endpoints, NULL),
+			    kt_endpoint_vec_deinit(&endpoints));
+	kt_registries_free(registries);
+}
 
 static void resolve(const kt_registries *registries, const char *text, const char *wants)
 {
@@ -155,6 +206,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(references_parse),
 		cmocka_unit_test(short_memory),
+		cmocka_unit_test(short_memory_in_manifests),
+		cmocka_unit_test(short_memory_in_registries),
 		cmocka_unit_test(mirrors_resolve),
 		cmocka_unit_test(the_fitting_platform_is_picked),
 	};
