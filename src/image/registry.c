@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/str.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #define CONNECT_MS 15000
@@ -15,8 +16,8 @@
 
 struct kt_registry {
 	kt_registry_spec spec;
-	bool https;
-	bool scheme_known;
+	atomic_bool https;
+	atomic_bool scheme_known;
 	pthread_mutex_t lock; /* guards authorization */
 	char *authorization;
 };
@@ -297,27 +298,31 @@ static int send_once(kt_registry *self, const char *url, const char *accept, kt_
 }
 
 /* A TLS server's answer to plain HTTP is a 400 without the registry's header. */
-static bool wants_https(const kt_registry *self, const kt_http_response *response)
+static bool wants_https(bool https, const kt_http_response *response)
 {
-	return !self->https && response->status == 400 &&
+	return !https && response->status == 400 &&
 	       kt_http_response_header(response, "docker-distribution-api-version") == NULL;
 }
 
 static int send_any_scheme(kt_registry *self, const char *path, const char *accept,
 			   kt_http_request *base, kt_http_response *response, kt_err *err)
 {
+	bool https = self->https;
 	for (int attempt = 0;; attempt++) {
-		KT_AUTO_FREE char *url = kt_asprintf("%s://%s/v2/%s", self->https ? "https" : "http",
+		KT_AUTO_FREE char *url = kt_asprintf("%s://%s/v2/%s", https ? "https" : "http",
 						     self->spec.endpoint->host, path);
 		if (url == NULL) {
 			return kt_err_nomem(err);
 		}
 		KT_AUTO_ERR kt_err cause = KT_ERR_INIT;
 		int rc = send_once(self, url, accept, base, response, &cause);
-		if (!self->scheme_known && rc == 0 && !wants_https(self, response)) {
-			self->scheme_known = true; /* by the first manifest, before any threads */
+		bool known = self->scheme_known;
+		if (!known && rc == 0 && !wants_https(https, response)) {
+			/* Downloads may find it out at the same time: all find the same. */
+			self->https = https;
+			self->scheme_known = known = true;
 		}
-		if (self->scheme_known) {
+		if (known) {
 			if (rc < 0) {
 				kt_err_move(err, &cause);
 				return unreachable(self, err);
@@ -328,7 +333,7 @@ static int send_any_scheme(kt_registry *self, const char *path, const char *acce
 			kt_err_move(err, &cause);
 			return unreachable(self, err);
 		}
-		self->https = !self->https;
+		https = !https;
 	}
 }
 

@@ -17,6 +17,7 @@
 
 #include <pthread.h>
 #include <semaphore.h>
+#include <stdatomic.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -43,7 +44,7 @@ typedef struct pair {
 	uint16_t port;
 	sem_t waiting;  /* Wait has sent its first message */
 	sem_t woken;    /* Wait's token has fired */
-	int woken_code; /* what its send then failed with */
+	atomic_int woken_code; /* what its send then failed with */
 } pair;
 
 #define CHUNK_DESCRIPTOR &api_container_api__streamed_data_chunk__descriptor
