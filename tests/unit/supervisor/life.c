@@ -487,6 +487,39 @@ static void test_overlapping_launches(void **state)
 	}
 }
 
+/* SIGKILL in the middle of launches, a little later each time: the next supervisor comes up, knows
+ * what runs, and can take every one away. */
+static void test_killed_while_launching(void **state)
+{
+	fixture *fx = *state;
+	kt_sup_field field;
+	fx_reply reply;
+	char id[16];
+
+	FX_OR_SKIP(fx);
+	for (unsigned round = 0; round < 8; round++) {
+		for (unsigned i = 0; i < 8; i++) {
+			kt_buf msg = KT_BUF_INIT;
+
+			snprintf(id, sizeof(id), "k%u-%u", round, i);
+			fx_spec(fx, &msg, id, 20 + i, "wait", NULL);
+			assert_int_equal(kt_sup_send(fx->sock, &msg, NULL, 0, 0, NULL), 0);
+			kt_buf_deinit(&msg);
+		}
+		snprintf(id, sizeof(id), "k%u-%u", round, round);
+		fx_wait_started(fx, id);
+		fx_kill(fx);
+		fx_start(fx);
+		for (unsigned i = 0; i < 8; i++) {
+			snprintf(id, sizeof(id), "k%u-%u", round, i);
+			fx_remove(fx, id);
+		}
+		fx_simple(fx, KT_SUP_SERVICE_LIST, NULL, &reply);
+		assert_false(kt_sup_find(&reply.fields, KT_SUP_F_SERVICE, &field));
+		fx_reply_deinit(&reply);
+	}
+}
+
 /* Where the supervisor may not make device nodes, services get the host's. */
 static void test_without_mknod(void **state)
 {
@@ -635,6 +668,7 @@ int main(void)
 		cmocka_unit_test(test_supervisor_lost_and_found),
 		cmocka_unit_test(test_twenty_services),
 		cmocka_unit_test(test_overlapping_launches),
+		cmocka_unit_test(test_killed_while_launching),
 		cmocka_unit_test(test_without_mknod),
 		cmocka_unit_test(test_destroy_by_request),
 		cmocka_unit_test(test_destroy_offline),
