@@ -430,48 +430,73 @@ int kt_engine_create(kt_engine *self, const kt_new_enclave *spec, kt_uuid *ret_u
 
 /* ---- find --------------------------------------------------------------------------- */
 
+/* What is looked for, and what has been found. */
 typedef struct match {
+	const char *identifier;
+	size_t kind; /* index into match_kinds */
 	kt_uuid uuid;
 	size_t count;
 	kt_buf all;
 } match;
 
-static void try_match(match *self, const kt_enclave_view *view, const char *key, size_t len,
-		      const char *identifier)
+static const char *const match_kinds[] = {"uuid", "shortened uuid", "name"};
+
+static void try_match(match *self, const kt_uuid *uuid, const char *name)
 {
-	if (strlen(identifier) != len || strncmp(key, identifier, len) != 0) {
+	const char *key = self->kind == 2 ? name : uuid->text;
+	size_t len = self->kind == 1 ? KT_UUID_SHORT_LEN : strlen(key);
+	if (strlen(self->identifier) != len || strncmp(key, self->identifier, len) != 0) {
 		return;
 	}
-	self->uuid = view->uuid;
+	self->uuid = *uuid;
 	self->count++;
-	kt_buf_addf(&self->all, "%s%s", self->all.len > 0 ? " " : "", view->uuid.text);
+	kt_buf_addf(&self->all, "%s%s", self->all.len > 0 ? " " : "", uuid->text);
 }
 
-int kt_engine_resolve(kt_engine *self, const char *identifier, kt_uuid *ret, kt_err *err)
+/* 1 found, 0 not, -1 ambiguous. views NULL = among the engine's own enclaves. */
+static int search(kt_engine *self, const kt_enclave_views *views, const char *identifier,
+		  kt_uuid *ret, kt_err *err)
 {
-	static const char *const kinds[] = {"uuid", "shortened uuid", "name"};
-	KT_AUTO_ARENA kt_arena arena = KT_ARENA_INIT;
-	kt_enclave_views views = {0};
-	int rc = kt_engine_views(self, &arena, &views, err);
-	for (size_t kind = 0; rc == 0 && kind < KT_ARRAY_LEN(kinds); kind++) {
-		match found = {.all = KT_BUF_INIT};
-		for (size_t i = 0; i < views.len; i++) {
-			const kt_enclave_view *view = &views.items[i];
-			const char *key = kind == 2 ? view->name : view->uuid.text;
-			size_t len = kind == 1 ? KT_UUID_SHORT_LEN : strlen(key);
-			try_match(&found, view, key, len, identifier);
+	for (size_t kind = 0; kind < KT_ARRAY_LEN(match_kinds); kind++) {
+		match found = {.identifier = identifier, .kind = kind, .all = KT_BUF_INIT};
+		if (views == NULL) {
+			KT_LOCK(&self->lock);
+			for (size_t i = 0; i < self->enclaves.len; i++) {
+				const kt_enclave_row *row = &self->enclaves.items[i]->row;
+				try_match(&found, &row->uuid, row->name);
+			}
+		} else {
+			for (size_t i = 0; i < views->len; i++) {
+				try_match(&found, &views->items[i].uuid, views->items[i].name);
+			}
 		}
+		int rc = found.count > 0 ? 1 : 0;
 		if (found.count > 1) {
 			rc = KT_FAIL(err, INVALID,
 				     "Found multiple enclaves '[%s]' matching %s '%s'. Please use a "
 				     "uuid to be more specific",
-				     kt_buf_str(&found.all), kinds[kind], identifier);
+				     kt_buf_str(&found.all), match_kinds[kind], identifier);
 		}
-		rc = found.count == 1 ? 1 : rc;
-		*ret = found.count == 1 ? found.uuid : *ret;
 		kt_buf_deinit(&found.all);
+		if (rc != 0) {
+			*ret = found.uuid;
+			return rc;
+		}
 	}
-	kt_vec_deinit(&views);
+	return 0;
+}
+
+int kt_engine_resolve(kt_engine *self, const char *identifier, kt_uuid *ret, kt_err *err)
+{
+	int rc = search(self, NULL, identifier, ret, err);
+	if (rc == 0) {
+		/* What only the backend knows: remains of another engine's time. */
+		KT_AUTO_ARENA kt_arena arena = KT_ARENA_INIT;
+		kt_enclave_views views = {0};
+		rc = kt_engine_views(self, &arena, &views, err);
+		rc = rc == 0 ? search(self, &views, identifier, ret, err) : rc;
+		kt_vec_deinit(&views);
+	}
 	if (rc == 0) {
 		return KT_FAIL(err, NOT_FOUND, "Couldn't find enclave uuid for identifier '%s'",
 			       identifier);

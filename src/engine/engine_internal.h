@@ -164,6 +164,9 @@ typedef struct kt_enclave_view {
 typedef KT_VEC(kt_enclave_view) kt_enclave_views;
 /* Strings live in the arena; ret is appended to. */
 int kt_engine_views(kt_engine *self, kt_arena *arena, kt_enclave_views *ret, kt_err *err);
+/* Of one enclave, without asking for the others. */
+int kt_engine_view(kt_engine *self, const char *uuid, kt_arena *arena, kt_enclave_view *ret,
+		   kt_err *err);
 
 /* ---- watching (watch.c) ---------------------------------------------------------------- */
 

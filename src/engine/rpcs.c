@@ -117,20 +117,13 @@ static const char *apic_level(const char *text, kt_err *err)
 static int answer_created(kt_grpc_call *call, kt_engine *engine, const kt_uuid *uuid, kt_err *err)
 {
 	KT_AUTO_ARENA kt_arena arena = KT_ARENA_INIT;
-	kt_enclave_views views = {0};
+	kt_enclave_view view;
 	EngineApi__CreateEnclaveResponse answer = ENGINE_API__CREATE_ENCLAVE_RESPONSE__INIT;
-	int rc = kt_engine_views(engine, &arena, &views, err);
-	for (size_t i = 0; rc == 0 && i < views.len; i++) {
-		if (kt_str_eq(views.items[i].uuid.text, uuid->text)) {
-			answer.enclave_info = make_info(&arena, &views.items[i], false, err);
-			rc = answer.enclave_info == NULL ? -1 : 0;
-		}
+	if (kt_engine_view(engine, uuid->text, &arena, &view, err) < 0) {
+		return -1;
 	}
-	kt_vec_deinit(&views);
-	if (rc == 0 && answer.enclave_info == NULL) {
-		rc = KT_FAIL(err, NOT_FOUND, "the enclave was removed at once");
-	}
-	return rc < 0 ? -1 : kt_grpc_send(call, &answer.base, err);
+	answer.enclave_info = make_info(&arena, &view, false, err);
+	return answer.enclave_info == NULL ? -1 : kt_grpc_send(call, &answer.base, err);
 }
 
 HANDLER(create_enclave)

@@ -89,3 +89,14 @@ int kt_engine_views(kt_engine *self, kt_arena *arena, kt_enclave_views *ret, kt_
 	}
 	return 0;
 }
+
+int kt_engine_view(kt_engine *self, const char *uuid, kt_arena *arena, kt_enclave_view *ret,
+		   kt_err *err)
+{
+	kt_enclave_info info;
+	if (self->backend->ops->enclave_inspect(self->backend, uuid, arena, &info, err) < 0) {
+		return -1;
+	}
+	KT_LOCK(&self->lock);
+	return fill_view(&info, kt_engine_find(self, uuid), arena, ret, err);
+}
