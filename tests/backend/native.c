@@ -283,6 +283,62 @@ static void always_restarted(void **state)
 	assert_int_equal(inspect(w, other.uuid).state, KT_SERVICE_STOPPED);
 }
 
+static void spec_settings(void **state)
+{
+	world *w = *state;
+	KT_AUTO_ERR kt_err err = KT_ERR_INIT;
+	const char *const argv[] = {
+		"sh", "-c", "trap 'echo got USR1; exit 9' USR1; tty; ulimit -n; touch /ready; sleep 1000 & wait",
+		NULL};
+	const kt_ulimit limits[] = {{"nofile", 123}, {"core", 0}};
+	const char *const caps[] = {"NET_ADMIN", NULL};
+	const char *const devices[] = {"/dev/loop-control", NULL};
+	const bool has_device = access(devices[0], F_OK) == 0;
+	kt_service_spec spec = {.name = "one",
+				.entrypoint = argv,
+				.tini = true,
+				.tty = true,
+				.hostname = "my-host",
+				.working_dir = "/made/for/it",
+				.stop_signal = "SIGUSR1",
+				.shm_bytes = 1 << 20,
+				.ulimits = limits,
+				.ulimits_len = 2,
+				.capabilities = caps,
+				.devices = has_device ? devices : NULL};
+	kt_service_info info = start(w, &spec);
+	assert_string_equal(info.hostname, "my-host");
+	run_shell(w, info.uuid, 0, "until test -e /ready; do sleep 0.01; done");
+	assert_string_equal(run_shell(w, info.uuid, 0, "hostname; pwd"),
+			    "my-host\n/made/for/it\n");
+	run_shell(w, info.uuid, 0, "ip link set lo mtu 1400"); /* NET_ADMIN */
+	run_shell(w, info.uuid, 0, "grep -E '^shm? /dev/shm .*size=1024k' /proc/mounts || "
+				   "grep '/dev/shm .*size=1024k' /proc/mounts");
+	run_shell(w, info.uuid, 0, "ping -c 1 -W 5 my-host");
+	if (has_device) {
+		run_shell(w, info.uuid, 0, "test -c /dev/loop-control");
+	}
+	must(OPS(w)->service_stop(B(w), w->enclave, info.uuid, 10000, &err), &err);
+	assert_int_equal(inspect(w, info.uuid).exit_code, 9);
+	const char *said = logs(w, info.uuid, 0);
+	assert_non_null(strstr(said, "/dev/pts/"));
+	assert_non_null(strstr(said, "got USR1"));
+	assert_non_null(strstr(said, "123"));
+	spec.stop_signal = "SIGNONSENSE";
+	assert_int_equal(
+		OPS(w)->service_start(B(w), w->enclave, &spec, NULL, &w->arena, &info, &err), -1);
+	assert_int_equal(err.code, KT_ERR_INVALID);
+	kt_err_release(&err);
+	spec.stop_signal = NULL;
+	spec.gpu.count = 1;
+	must_fail(OPS(w)->service_start(B(w), w->enclave, &spec, NULL, &w->arena, &info, &err), &err,
+		  KT_ERR_UNSUPPORTED);
+	spec.gpu.count = 0;
+	spec.memory_mb = 5;
+	must_fail(OPS(w)->service_start(B(w), w->enclave, &spec, NULL, &w->arena, &info, &err), &err,
+		  KT_ERR_INVALID);
+}
+
 /* ---- files --------------------------------------------------------------------------- */
 
 static void persistent_directories(void **state)
@@ -454,6 +510,31 @@ static void unusable_supervisor(void **state)
 	must(OPS(w)->enclave_destroy(B(w), w->enclave, &err), &err);
 }
 
+/* After the host's restart the runtime directory is gone: services are stopped, with their files. */
+static void after_a_reboot(void **state)
+{
+	world *w = *state;
+	KT_AUTO_ERR kt_err err = KT_ERR_INIT;
+	kt_enclave_info enclave = {0};
+	kt_service_info web = start_web(w, "web");
+	run_shell(w, web.uuid, 0, "echo kept > /www/index.html");
+	const char *home = kt_arena_printf(&w->arena, "%s/home/enclaves", w->dir);
+	const char *runtime = kt_arena_printf(&w->arena, "%s/run/enclaves", w->dir);
+	const char *saved = kt_arena_printf(&w->arena, "%s/saved", w->dir);
+	/* Ended as a whole, the records and files put back afterwards. */
+	must(kt_fs_mkdirs(saved, 0755, &err), &err);
+	must(kt_fs_copy_tree(home, saved, &err), &err);
+	must(OPS(w)->enclave_destroy(B(w), w->enclave, &err), &err);
+	must(kt_fs_copy_tree(saved, home, &err), &err);
+	must(OPS(w)->enclave_inspect(B(w), w->enclave, &w->arena, &enclave, &err), &err);
+	assert_int_equal(enclave.state, KT_ENCLAVE_STOPPED);
+	kt_service_info info = inspect(w, web.uuid);
+	assert_int_equal(info.state, KT_SERVICE_STOPPED);
+	assert_int_equal(info.exit_code, KT_EXIT_UNKNOWN);
+	assert_false(kt_fs_exists(kt_arena_printf(&w->arena, "%s/%s", runtime, w->enclave)));
+	assert_string_equal(copy(w, web.uuid, "/www/index.html"), "index.html:kept\n;");
+}
+
 /* ---- the way out --------------------------------------------------------------------- */
 
 static void sealed(void **state)
@@ -477,6 +558,7 @@ const struct CMUnitTest native_cases[] = {
 	CASE(exec_codes),
 	CASE(stubborn_is_killed),
 	CASE(always_restarted),
+	CASE(spec_settings),
 	CASE(memory_limit),
 	CASE(terminal),
 	CASE(persistent_directories),
@@ -485,6 +567,7 @@ const struct CMUnitTest native_cases[] = {
 	CASE(links_stay_inside),
 	CASE(supervisor_dies),
 	CASE(unusable_supervisor),
+	CASE(after_a_reboot),
 	CASE(sealed),
 };
 const size_t native_cases_len = KT_ARRAY_LEN(native_cases);

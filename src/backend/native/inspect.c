@@ -104,18 +104,25 @@ int native_fill_states(native_backend *self, const char *enclave, native_record 
 		       size_t len, kt_err *err)
 {
 	KT_AUTO_SUP_CALL kt_sup_call call = {0};
-	if (list(self, enclave, len == 1 ? records[0].info.uuid : NULL, &call, err) < 0) {
-		if (err != NULL && err->code == KT_ERR_NOT_FOUND && len == 1) {
-			kt_err_release(err);
-			fill_lost(&records[0]);
-			return 0;
-		}
-		return -1;
+	KT_AUTO_ERR kt_err failure = KT_ERR_INIT;
+	KT_AUTO_FREE char *runtime = kt_paths_runtime(&self->paths, "enclaves/%s", enclave);
+	if (runtime == NULL) {
+		return kt_err_nomem(err);
 	}
 	for (size_t i = 0; i < len; i++) {
 		if (records[i].has_container) {
 			fill_lost(&records[i]);
 		}
+	}
+	if (!kt_fs_is_dir(runtime)) {
+		return 0; /* the host has been started since: nothing runs, nobody to ask */
+	}
+	if (list(self, enclave, len == 1 ? records[0].info.uuid : NULL, &call, &failure) < 0) {
+		if (failure.code == KT_ERR_NOT_FOUND && len == 1) {
+			return 0;
+		}
+		kt_err_move(err, &failure);
+		return -1;
 	}
 	kt_sup_field field;
 	while (kt_sup_next(&call.reply, &field)) {
