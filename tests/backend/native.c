@@ -533,6 +533,10 @@ static void after_a_reboot(void **state)
 	assert_int_equal(info.exit_code, KT_EXIT_UNKNOWN);
 	assert_false(kt_fs_exists(kt_arena_printf(&w->arena, "%s/%s", runtime, w->enclave)));
 	assert_string_equal(copy(w, web.uuid, "/www/index.html"), "index.html:kept\n;");
+	must(OPS(w)->service_restart(B(w), w->enclave, web.uuid, &w->arena, &web, &err), &err);
+	assert_string_equal(web.private_ip, info.private_ip);
+	close(dial_until_open(w, web.private_ip, 8080));
+	assert_non_null(strstr(get(w, connect_host(web.ports[0].public_number, false)), "kept"));
 }
 
 /* ---- the way out --------------------------------------------------------------------- */

@@ -119,6 +119,12 @@ static uint64_t flags_of(const kt_service_spec *spec)
 	       (spec->host_pid ? KT_SUP_HOST_PID : 0U);
 }
 
+/* The launch request as it was sent: what a restart of the host does not outlive elsewhere. */
+static char *launch_path(const native_backend *self, const char *enclave, const char *uuid)
+{
+	return kt_paths_root(&self->paths, "enclaves/%s/services/%s/launch", enclave, uuid);
+}
+
 int native_launch(native_backend *self, const char *enclave, const kt_service_spec *spec,
 		  const kt_image *image, const native_record *record, kt_err *err)
 {
@@ -159,5 +165,25 @@ int native_launch(native_backend *self, const char *enclave, const kt_service_sp
 	kt_sup_put_str(msg, KT_SUP_F_LOG_PATH, log_path);
 	put_limits(msg, spec);
 	put_mounts(msg, record);
+	KT_AUTO_FREE char *kept = launch_path(self, enclave, info->uuid);
+	if (kept == NULL || kt_buf_check(msg, NULL) < 0) {
+		return kt_err_nomem(err);
+	}
+	if (kt_fs_write(kept, msg->data, msg->len, 0600, false, err) < 0) {
+		return -1;
+	}
+	return native_call(self, enclave, &call, err);
+}
+
+int native_launch_again(native_backend *self, const char *enclave, const char *uuid, kt_err *err)
+{
+	KT_AUTO_FREE char *kept = launch_path(self, enclave, uuid);
+	KT_AUTO_SUP_CALL kt_sup_call call = {.type = KT_SUP_SERVICE_LAUNCH};
+	if (kept == NULL) {
+		return kt_err_nomem(err);
+	}
+	if (kt_fs_read(kept, KT_SUP_BODY_MAX, &call.msg, err) < 0) {
+		return -1;
+	}
 	return native_call(self, enclave, &call, err);
 }

@@ -152,6 +152,8 @@ int native_report(native_backend *self, const char *enclave, native_record *reco
 /* Sends the launch request; returns when the program has been executed. */
 int native_launch(native_backend *self, const char *enclave, const kt_service_spec *spec,
 		  const kt_image *image, const native_record *record, kt_err *err);
+/* Sends the request of the last launch again: the supervisor has lost it, the files are there. */
+int native_launch_again(native_backend *self, const char *enclave, const char *uuid, kt_err *err);
 
 /* ---- operations ----------------------------------------------------------------------- */
 

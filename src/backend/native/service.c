@@ -535,6 +535,23 @@ int native_service_stop(kt_backend *base, const char *enclave, const char *uuid,
 	return native_call(self, enclave, &call, err);
 }
 
+/* By what the supervisor has kept, or (after a restart of the host) by what we have. */
+static int run_again(native_backend *self, const char *enclave, const char *uuid, kt_err *err)
+{
+	KT_AUTO_SUP_CALL kt_sup_call call = {0};
+	KT_AUTO_ERR kt_err failure = KT_ERR_INIT;
+	kt_sup_call_begin(&call, KT_SUP_SERVICE_START);
+	kt_sup_put_str(&call.msg, KT_SUP_F_ID, uuid);
+	if (native_call(self, enclave, &call, &failure) == 0) {
+		return 0;
+	}
+	if (failure.code == KT_ERR_NOT_FOUND) {
+		return native_launch_again(self, enclave, uuid, err);
+	}
+	kt_err_move(err, &failure);
+	return -1;
+}
+
 int native_service_restart(kt_backend *base, const char *enclave, const char *uuid,
 			   kt_arena *arena, kt_service_info *ret, kt_err *err)
 {
@@ -564,11 +581,8 @@ int native_service_restart(kt_backend *base, const char *enclave, const char *uu
 	if (native_ports_bind(record.ports, len, bound, err) < 0) {
 		return -1;
 	}
-	KT_AUTO_SUP_CALL kt_sup_call call = {0};
-	kt_sup_call_begin(&call, KT_SUP_SERVICE_START);
-	kt_sup_put_str(&call.msg, KT_SUP_F_ID, uuid);
 	int rc = native_record_write(self, enclave, &record, err);
-	rc = rc < 0 ? rc : native_call(self, enclave, &call, err);
+	rc = rc < 0 ? rc : run_again(self, enclave, uuid, err);
 	rc = rc < 0 ? rc
 		    : native_ports_publish(self, enclave, uuid, record.ports, len, bound, false,
 					   err);
