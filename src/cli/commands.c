@@ -252,6 +252,7 @@ static const kt_command service[] = {
 
 static const kt_command top[] = {
 	{LOCAL("analytics", "Control Kurtosis's anonymous aggregate user behavior analytics"),
+	 .run = kt_cmd_analytics,
 	 ARGS(ARG("enable|disable|id", KT_ARG_TEXT))},
 	{ENGINE("clean", "Cleans up Kurtosis leftover artifacts"), .run = kt_cmd_clean,
 	 FLAGS(BOOL_L("all", 'a', "Remove running enclaves, too"))},

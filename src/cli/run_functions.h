@@ -4,6 +4,7 @@
 
 #include "cli/command.h"
 
+int kt_cmd_analytics(kt_cli *cli, kt_err *err);
 int kt_cmd_clean(kt_cli *cli, kt_err *err);
 int kt_cmd_enclave_add(kt_cli *cli, kt_err *err);
 int kt_cmd_enclave_connect(kt_cli *cli, kt_err *err);
