@@ -331,12 +331,12 @@ static void spec_settings(void **state)
 	kt_err_release(&err);
 	spec.stop_signal = NULL;
 	spec.gpu.count = 1;
-	must_fail(OPS(w)->service_start(B(w), w->enclave, &spec, NULL, &w->arena, &info, &err), &err,
-		  KT_ERR_UNSUPPORTED);
+	must_fail(OPS(w)->service_start(B(w), w->enclave, &spec, NULL, &w->arena, &info, &err),
+		  &err, KT_ERR_UNSUPPORTED);
 	spec.gpu.count = 0;
 	spec.memory_mb = 5;
-	must_fail(OPS(w)->service_start(B(w), w->enclave, &spec, NULL, &w->arena, &info, &err), &err,
-		  KT_ERR_INVALID);
+	must_fail(OPS(w)->service_start(B(w), w->enclave, &spec, NULL, &w->arena, &info, &err),
+		  &err, KT_ERR_INVALID);
 }
 
 /* ---- files --------------------------------------------------------------------------- */
@@ -510,7 +510,7 @@ static void unusable_supervisor(void **state)
 	must(OPS(w)->enclave_destroy(B(w), w->enclave, &err), &err);
 }
 
-/* After the host's restart the runtime directory is gone: services are stopped, with their files. */
+/* After the host's restart the runtime directory is gone; services are stopped, files kept. */
 static void after_a_reboot(void **state)
 {
 	world *w = *state;
