@@ -361,6 +361,29 @@ static void client_leaves(void **state)
 	assert_int_equal(reg.status, KT_REG_STARTED);
 }
 
+/* What one run learns of a service, the next one has, also in a new process. */
+static void runs_build_on_each_other(void **state)
+{
+	fixture *f = *state;
+
+	run_script(f, WEB_SCRIPT, NULL);
+	stop(f);
+	start(f);
+	run_script(f,
+	           "def run(plan):\n"
+	           "    s = plan.get_service(name=\"web\")\n"
+	           "    plan.print(s.name + \" \" + s.ip_address + \" \" + s.ports[\"http\"].url)\n"
+	           "    plan.print(len(plan.get_services()))\n",
+	           NULL);
+	expect(f, "RESULT Fetched service 'web'\n");
+	expect(f, "RESULT web 172.16.0.5 http://web:80\n");
+	expect(f, "RESULT 1\n");
+	run_script(f, "def run(plan):\n    plan.remove_service(name=\"web\")\n", NULL);
+	run_script(f, "def run(plan):\n    plan.get_service(name=\"web\")\n", NULL);
+	expect(f, "INTERPRETATION ");
+	expect(f, "An error occurred while fetching service 'web' from the store");
+}
+
 static void stopped_service(void **state)
 {
 	fixture *f = *state;
@@ -623,11 +646,11 @@ int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
-	        TEST(print_only),         TEST(bad_scripts),   TEST(deep_input),
-	        TEST(services),           TEST(client_leaves), TEST(stopped_service),
-	        TEST(unknown_service),    TEST(exec_command),  TEST(last_run),
-	        TEST(plan_yaml),          TEST(packages),      TEST(artifacts),
-	        TEST(files_from_service),
+	        TEST(print_only),      TEST(bad_scripts),        TEST(deep_input),
+	        TEST(services),        TEST(client_leaves),      TEST(runs_build_on_each_other),
+	        TEST(stopped_service), TEST(unknown_service),    TEST(exec_command),
+	        TEST(last_run),        TEST(plan_yaml),          TEST(packages),
+	        TEST(artifacts),       TEST(files_from_service),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
