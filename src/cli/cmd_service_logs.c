@@ -158,6 +158,9 @@ static int print_lines(kt_cli *cli, const wanted *self, kt_grpc_stream *stream, 
 		if (kt_cli_bool(cli, "follow") || cli->interactive) {
 			kt_out_flush();
 		}
+		if (ferror(stdout) != 0) {
+			return 0; /* nobody reads any more; main says so by the exit status */
+		}
 	}
 }
 

@@ -9,7 +9,6 @@
 #include "cli/ui.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -140,7 +139,6 @@ int kt_cli_main(int argc, char **argv)
 	KT_AUTO_ERR kt_err err = KT_ERR_INIT;
 	bool suggest_help = false;
 	cli.program = argc > 0 ? kt_path_base(argv[0]) : "kurtosis";
-	signal(SIGPIPE, SIG_IGN);
 	kt_ui_init(&cli);
 	int rc = dispatch(&cli, &suggest_help, &err);
 	if (rc < 0) {
