@@ -104,12 +104,19 @@ static int helper_finish(helper *self, kt_err *err)
 	while (lines.len > 0 && lines.items[lines.len - 1][0] == '\0') {
 		kt_free(lines.items[--lines.len]);
 	}
+	KT_AUTO_FREE char *hint = NULL;
+	if (lines.len > 1 && kt_str_starts(lines.items[lines.len - 1], "Hint: ")) {
+		hint = lines.items[--lines.len];
+	}
 	if (lines.len == 0) {
 		return KT_FAIL(err, UNKNOWN, "the helper ended without a word (status %d)", status);
 	}
 	KT_FAIL(err, UNKNOWN, "%s", lines.items[lines.len - 1]);
 	for (size_t i = lines.len - 1; i > 0; i--) {
 		KT_WRAP(err, "%s", lines.items[i - 1]);
+	}
+	if (hint != NULL) {
+		kt_err_hint(err, "%s", hint + strlen("Hint: "));
 	}
 	return -1;
 }

@@ -19,7 +19,7 @@
  *   kurtosisd image rm [-f] NAME…          one name per line
  *
  * Progress and results go to stdout. A failure is the error's chain on stderr, one message per
- * line, and exit status 1.
+ * line, then perhaps a line `Hint: TEXT`, and exit status 1.
  */
 #ifndef KT_ENGINE_ENGINE_H
 #define KT_ENGINE_ENGINE_H

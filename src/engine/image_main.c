@@ -114,7 +114,7 @@ int kt_engine_image_main(int argc, char **argv, const kt_engine_deps *deps)
 		fprintf(stderr, "%s\n", kt_err_message(&err, i));
 	}
 	if (err.hint != NULL) {
-		fprintf(stderr, "%s\n", err.hint);
+		fprintf(stderr, "Hint: %s\n", err.hint);
 	}
 	return kt_err_exit_status(err.code);
 }

@@ -234,7 +234,9 @@ int kt_engine_main(int argc, char **argv, const kt_engine_deps *deps)
 	if (rc < 0) {
 		KT_AUTO_FREE char *text = kt_err_text(&err);
 		KT_AUTO_FREE char *flat = kt_str_replace(kt_str_or(text, "out of memory"), "\n", " ");
-		KT_AUTO_FREE char *line = kt_asprintf("ERROR %s\n", kt_str_or(flat, "out of memory"));
+		KT_AUTO_FREE char *line =
+			kt_asprintf("ERROR %s%s%s\n", kt_str_or(flat, "out of memory"),
+				    err.hint != NULL ? "; " : "", kt_str_or(err.hint, ""));
 		kt_log_err(KT_LOG_ERROR, PART, &err, "the engine cannot run");
 		report(&o, kt_str_or(line, "ERROR out of memory\n"));
 		return kt_err_exit_status(err.code);
