@@ -230,6 +230,22 @@ static int serve(options *o, kt_apic *apic, int signals, kt_err *err)
 	return result;
 }
 
+/* An enclave that is not there must not come into being because somebody serves it. */
+static int check_enclave(const options *o, kt_backend *backend, kt_err *err)
+{
+	KT_AUTO_ARENA kt_arena arena = KT_ARENA_INIT;
+	KT_AUTO_ERR kt_err inspected = KT_ERR_INIT;
+	kt_enclave_info info = {0};
+
+	if (backend->ops->enclave_inspect(backend, o->spec.enclave_uuid, &arena, &info,
+	                                  &inspected) < 0 &&
+	    inspected.code == KT_ERR_NOT_FOUND) {
+		kt_err_move(err, &inspected);
+		return -1;
+	}
+	return 0;
+}
+
 static int run_service(options *o, const kt_apic_deps *deps, kt_err *err)
 {
 	KT_AUTO_FD int signals = end_signals(err);
@@ -243,7 +259,7 @@ static int run_service(options *o, const kt_apic_deps *deps, kt_err *err)
 	}
 	o->spec.backend = backend;
 	o->spec.root = deps->root;
-	kt_apic *apic = kt_apic_new(&o->spec, err);
+	kt_apic *apic = check_enclave(o, backend, err) == 0 ? kt_apic_new(&o->spec, err) : NULL;
 	int result = apic != NULL ? serve(o, apic, signals, err) : -1;
 	kt_apic_free(apic);
 	kt_backend_close(backend);

@@ -98,6 +98,27 @@ static void no_backend(void **state)
 	expect_error(*state, "cloud", ENCLAVE, "ERROR the backend 'cloud' is not supported yet\n");
 }
 
+static void no_enclave(void **state)
+{
+	program *p = *state;
+	char line[512];
+	char *argv[] = {kt_pb_str("apic"),
+	                kt_pb_str("--ready-fd"),
+	                p->fd_text,
+	                kt_pb_str("--backend"),
+	                kt_pb_str("fake"),
+	                kt_pb_str("--enclave-name"),
+	                kt_pb_str("test"),
+	                kt_pb_str("--enclave-uuid"),
+	                kt_pb_str("22222222222222222222222222222222"),
+	                NULL};
+
+	assert_int_equal(kt_apic_main(9, argv, &p->deps), 1);
+	read_ready(p, line, sizeof(line));
+	assert_int_equal(strncmp(line, "ERROR ", 6), 0);
+	assert_non_null(strstr(line, "22222222222222222222222222222222"));
+}
+
 static void *serve(void *arg)
 {
 	program *p = arg;
@@ -170,6 +191,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        TEST(bad_uuid),
 	        TEST(no_backend),
+	        TEST(no_enclave),
 	        TEST(whole_life),
 	        TEST(tty_needs_its_service),
 	};
