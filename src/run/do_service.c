@@ -1,12 +1,66 @@
 /* Executors of the instructions about services. */
 #include "base/alloc.h"
+#include "run/config_json.h"
 #include "run/run_internal.h"
 #include "run/value.h"
 
-static const kt_plan_config *effective_config(const kt_args_add_service *args)
+/* --- configurations set for an add_service of a later run --- */
+
+static char *parked_key(kt_arena *arena, const char *service)
 {
-	return args->override_config != NULL ? args->override_config : &args->config;
+	return kt_arena_printf(arena, "parked/%s", service);
 }
+
+/* What to start: set in this plan, or set by an earlier run, or the service's own. */
+static int effective_config(kt_step *step, const kt_args_add_service *args,
+                            const kt_plan_config **ret, kt_err *err)
+{
+	const char *key = parked_key(step->arena, args->name);
+	const char *text = NULL;
+	kt_plan_config *parked = NULL;
+
+	*ret = args->override_config != NULL ? args->override_config : &args->config;
+	if (args->override_config != NULL) {
+		return 0;
+	}
+	if (key == NULL) {
+		return kt_err_nomem(err);
+	}
+	if (kt_state_get_text(step->run->env->state, key, step->arena, &text, err) < 0) {
+		return -1;
+	}
+	if (text == NULL) {
+		return 0;
+	}
+	if (kt_config_decode(step->arena, text, strlen(text), &parked, err) < 0) {
+		return -1;
+	}
+	*ret = parked;
+	return 0;
+}
+
+/* Used up, whether it was there or not. */
+static int drop_parked(kt_step *step, const kt_args_add_service *args, kt_err *err)
+{
+	const char *key = parked_key(step->arena, args->name);
+
+	return key == NULL ? kt_err_nomem(err)
+	                   : kt_state_put_text(step->run->env->state, key, NULL, err);
+}
+
+static bool plan_adds(const kt_plan *plan, const char *service)
+{
+	for (size_t i = 0; i < plan->n_instrs; i++) {
+		const kt_instr *instr = plan->instrs[i];
+		if (instr->kind == KT_INSTR_ADD_SERVICE &&
+		    strcmp(instr->u.add_service.name, service) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* --- add_service --- */
 
 /* The service's name and address become the runtime values that others refer to. */
 static int store_values(kt_run_env *env, const kt_add_item *item, kt_err *err)
@@ -56,8 +110,11 @@ int kt_do_add_service(kt_step *step, kt_err *err)
 {
 	const kt_args_add_service *args = &step->instr->u.add_service;
 	kt_run_env *env = step->run->env;
-	kt_add_item item = {.config = effective_config(args), .ref_uuid = args->ref_uuid};
+	kt_add_item item = {.ref_uuid = args->ref_uuid};
 
+	if (effective_config(step, args, &item.config, err) < 0) {
+		return -1;
+	}
 	if (kt_run_fill(env, step->arena, args->name, &item.name, err) < 0) {
 		return KT_WRAP(err, "An error occurred replacing runtime values in the name '%s'",
 		               args->name);
@@ -69,7 +126,7 @@ int kt_do_add_service(kt_step *step, kt_err *err)
 		return KT_WRAP(err, "An error occurred while checking if service '%s' is ready",
 		               item.name);
 	}
-	if (store_values(env, &item, err) < 0) {
+	if (store_values(env, &item, err) < 0 || drop_parked(step, args, err) < 0) {
 		return -1;
 	}
 	kt_buf_addf(step->out, "Service '%s' added with service UUID '%s'", item.name,
@@ -253,11 +310,21 @@ int kt_do_get_cluster_type(kt_step *step, kt_err *err)
 	return 0;
 }
 
-/* The effect lies in add_service's override_config. */
+/* An add_service of this plan has the configuration already (override_config). */
 int kt_do_set_service(kt_step *step, kt_err *err)
 {
-	(void)err;
-	kt_buf_addf(step->out, "Set service config on service '%s'.",
-	            step->instr->u.set_service.name);
+	const kt_args_set_service *args = &step->instr->u.set_service;
+	const char *key = parked_key(step->arena, args->name);
+	KT_AUTO_BUF kt_buf text = KT_BUF_INIT;
+
+	if (key == NULL) {
+		return kt_err_nomem(err);
+	}
+	if (!plan_adds(step->run->plan, args->name) &&
+	    (kt_config_encode(&text, args->config, err) < 0 ||
+	     kt_state_put_text(step->run->env->state, key, kt_buf_str(&text), err) < 0)) {
+		return -1;
+	}
+	kt_buf_addf(step->out, "Set service config on service '%s'.", args->name);
 	return 0;
 }

@@ -98,8 +98,9 @@ typedef struct kt_known_services {
 int kt_state_put_known(kt_state *self, const kt_known_service *known, kt_err *err);
 int kt_state_list_known(kt_state *self, kt_arena *arena, kt_known_services *ret, kt_err *err);
 
-/* --- named texts (the last run's parameters) --- */
+/* --- named texts (the last run's parameters, configurations for later) --- */
 
+/* NULL forgets it. */
 int kt_state_put_text(kt_state *self, const char *key, const char *text, kt_err *err);
 /* *ret is NULL when there is none. */
 int kt_state_get_text(kt_state *self, const char *key, kt_arena *arena, const char **ret,

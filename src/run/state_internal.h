@@ -32,6 +32,7 @@
 	             "config=coalesce(?4, config)")                                                \
 	X(LIST_KNOWN, "SELECT name, ref_uuid, value, config FROM known ORDER BY name")             \
 	X(PUT_TEXT, "INSERT OR REPLACE INTO texts(key, value) VALUES(?1, ?2)")                     \
+	X(DROP_TEXT, "DELETE FROM texts WHERE key=?1")                                             \
 	X(GET_TEXT, "SELECT value FROM texts WHERE key=?1")                                        \
 	X(RUN_BEGIN, "INSERT INTO runs(package, instrs, started, state) VALUES(?1, ?2, ?3, 0)")    \
 	X(RUN_END, "UPDATE runs SET state=?2, ended=?3 WHERE run=?1")                              \

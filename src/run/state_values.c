@@ -134,13 +134,16 @@ int kt_state_lookup_text(void *ctx, const char *uuid, const char *field, kt_buf 
 int kt_state_put_text(kt_state *self, const char *key, const char *text, kt_err *err)
 {
 	KT_LOCK(&self->lock);
-	sqlite3_stmt *stmt = kt_state_stmt(self, KT_SQL_PUT_TEXT, err);
+	kt_sql which = text != NULL ? KT_SQL_PUT_TEXT : KT_SQL_DROP_TEXT;
+	sqlite3_stmt *stmt = kt_state_stmt(self, which, err);
 
 	if (stmt == NULL) {
 		return -1;
 	}
 	kt_state_bind(stmt, 1, key);
-	kt_state_bind(stmt, 2, text);
+	if (text != NULL) {
+		kt_state_bind(stmt, 2, text);
+	}
 	return kt_state_do(self, stmt, err);
 }
 

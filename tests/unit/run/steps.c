@@ -272,7 +272,8 @@ static void no_ops(void **state)
 	harness_add(h, KT_INSTR_GET_SERVICES);
 	harness_add(h, KT_INSTR_GET_CLUSTER_TYPE)->u.get_cluster_type.type = "docker";
 	harness_add(h, KT_INSTR_GET_FILES_ARTIFACT)->u.get_files_artifact.name = "f";
-	harness_add(h, KT_INSTR_SET_SERVICE)->u.set_service.name = "db";
+	kt_plan_config config = harness_config(h, 0);
+	harness_add(h, KT_INSTR_SET_SERVICE)->u.set_service = (kt_args_set_service){"db", &config};
 	harness_run(h, true);
 	harness_expect(h, "RESULT Fetched service 'db'\n");
 	harness_expect(h, "RESULT Fetching services\n");
@@ -293,6 +294,31 @@ static void override_config(void **state)
 	harness_run(h, true);
 	kt_run_env_service(h->env, "db", &arena, &reg, NULL);
 	assert_string_equal(reg.config->image.name, "override");
+}
+
+/* Without an add_service in its own plan, set_service waits for that of a later run. */
+static void parked_config(void **state)
+{
+	harness *h = *state;
+	KT_AUTO_ARENA kt_arena arena = KT_ARENA_INIT;
+	kt_plan_config other = harness_config(h, 0);
+	kt_reg reg = {0};
+
+	harness_add_service(h, "db", 0);
+	harness_run(h, true);
+	harness_clear(h);
+	other.image.name = "other";
+	harness_add(h, KT_INSTR_SET_SERVICE)->u.set_service = (kt_args_set_service){"db", &other};
+	harness_run(h, true);
+	harness_restart(h);
+	harness_clear(h);
+	harness_add_service(h, "db", 0);
+	harness_run(h, true);
+	kt_run_env_service(h->env, "db", &arena, &reg, NULL);
+	assert_string_equal(reg.config->image.name, "other");
+	harness_run(h, true);
+	kt_run_env_service(h->env, "db", &arena, &reg, NULL);
+	assert_string_equal(reg.config->image.name, "nginx");
 }
 
 /* --- exec --- */
@@ -494,6 +520,7 @@ int main(void)
 	        TEST(remove_stop_start),
 	        TEST(no_ops),
 	        TEST(override_config),
+	        TEST(parked_config),
 	        TEST(exec_results),
 	        TEST(exec_bad_code),
 	        TEST(exec_accepts_codes),
