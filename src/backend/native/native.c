@@ -156,8 +156,8 @@ static int open_parts(native_backend *self, const kt_native_options *options, kt
 kt_backend *kt_native_open(const kt_native_options *options, kt_err *err)
 {
 	if (geteuid() != 0) {
-		KT_FAIL(err, PERMISSION, "the native backend needs root");
-		kt_err_hint(err, "run the engine as root, e.g. with sudo");
+		KT_FAIL(err, PERMISSION,
+			"the native backend needs root for now: start the engine as root (sudo)");
 		return NULL;
 	}
 	native_backend *self = kt_calloc(1, sizeof(*self));
