@@ -1,6 +1,8 @@
 /* See netlink.h. */
 #include "netlink.h"
 
+#include "base/fs.h"
+
 #include "backend/native/sup_proto.h"
 
 #include <arpa/inet.h>
@@ -10,6 +12,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <net/if.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -322,6 +325,37 @@ int kt_sup_nl_add_service(int nl, int bridge_index, struct in_addr ip, pid_t pid
 	return run(nl, &b);
 }
 
+#define PROBE_FIRST_MS 1
+#define PROBE_LAST_MS 64
+
+/*
+ * Waits until packets pass between the service and the bridge: the resolver there answers an
+ * empty question. The bridge opens a new port some time after its link has come up; what a
+ * program sends before is lost, and TCP tries again only after a second.
+ */
+static void await_passage(void)
+{
+	static const char question[12]; /* a header that asks for nothing */
+	struct sockaddr_in to = {
+		.sin_family = AF_INET, .sin_port = htons(53), .sin_addr = gateway()};
+	char answer[sizeof(question)];
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0) {
+		kt_close_ptr(&fd);
+		return;
+	}
+	for (int ms = PROBE_FIRST_MS; ms <= PROBE_LAST_MS; ms *= 2) {
+		struct pollfd answered = {.fd = fd, .events = POLLIN};
+
+		(void)send(fd, question, sizeof(question), MSG_NOSIGNAL);
+		if (poll(&answered, 1, ms) > 0 && recv(fd, answer, sizeof(answer), 0) > 0) {
+			break;
+		}
+	}
+	close(fd);
+}
+
 int kt_sup_nl_setup_service(struct in_addr ip)
 {
 	batch b = {0};
@@ -343,5 +377,8 @@ int kt_sup_nl_setup_service(struct in_addr ip)
 		status = run(nl, &b);
 	}
 	close(nl);
+	if (status == 0) {
+		await_passage();
+	}
 	return status;
 }
