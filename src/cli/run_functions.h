@@ -5,6 +5,7 @@
 #include "cli/command.h"
 
 int kt_cmd_analytics(kt_cli *cli, kt_err *err);
+int kt_cmd_check(kt_cli *cli, kt_err *err);
 int kt_cmd_clean(kt_cli *cli, kt_err *err);
 int kt_cmd_enclave_add(kt_cli *cli, kt_err *err);
 int kt_cmd_enclave_connect(kt_cli *cli, kt_err *err);
@@ -38,6 +39,7 @@ int kt_cmd_service_rm(kt_cli *cli, kt_err *err);
 int kt_cmd_service_shell(kt_cli *cli, kt_err *err);
 int kt_cmd_service_start(kt_cli *cli, kt_err *err);
 int kt_cmd_service_stop(kt_cli *cli, kt_err *err);
+int kt_cmd_test(kt_cli *cli, kt_err *err);
 int kt_cmd_version(kt_cli *cli, kt_err *err);
 
 #endif

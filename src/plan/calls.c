@@ -129,7 +129,7 @@ static int note_texts(call *c)
 static int note_position(call *c)
 {
 	kt_star_frame frame;
-	if (!kt_sthread_frame(c->t, 1, &frame)) {
+	if (!interp_caller(c->t, &frame)) {
 		return kt_star_fail(c->t, "%s was called from nowhere", c->row->sig.name);
 	}
 	c->rec->pos.file = keepz(c->in, c->t, frame.pos.file);

@@ -187,7 +187,7 @@ static int call_function(entry *e, kt_val input, kt_val *ret)
 	size_t nparams = kt_fn_param_count(e->fn);
 	if (nparams > 0) {
 		const char *first = kt_fn_param_get(e->fn, 0).name;
-		if (kt_str_eq(first, "plan")) {
+		if (kt_str_eq(first, "plan") || e->in->request->hooks != NULL) {
 			pos[npos++] = plan_module(e->t);
 		} else if (e->is_default) {
 			return fail(e,

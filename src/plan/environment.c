@@ -1,4 +1,5 @@
 /* The names that a package finds besides the language's own. */
+#include "plan/hooks.h"
 #include "plan/plan_internal.h"
 
 #include "base/alloc.h"
@@ -151,6 +152,10 @@ int env_build(interp *in, kt_sthread *t)
 		if (put(t, envs[i], "json", json) < 0 || put(t, envs[i], "struct", struct_fn) < 0) {
 			return -1;
 		}
+	}
+	const kt_plan_hooks *hooks = in->request->hooks;
+	if (hooks != NULL && hooks->predeclare(hooks->ctx, t, in->predeclared) < 0) {
+		return -1;
 	}
 	return put(t, in->serde, "time", time_module) < 0 || put_types(t, in->serde) < 0 ||
 			       put(t, in->predeclared, "time", time_module) < 0 ||

@@ -146,12 +146,23 @@ kt_val interp_exec(interp *in, const char *locator, const char *src, size_t len,
 	return module;
 }
 
+bool interp_caller(kt_sthread *t, kt_star_frame *ret)
+{
+	/* Between the call and us may stand a host function: a test's mock. */
+	for (size_t depth = 1; kt_sthread_frame(t, depth, ret); depth++) {
+		if (!kt_str_eq(ret->pos.file, "<builtin>")) {
+			return true;
+		}
+	}
+	return false;
+}
+
 /* The locator that text means in the calling file; NULL with the error raised. */
 static char *resolve(interp *in, kt_sthread *t, kt_val text)
 {
 	kt_star_frame frame;
 	KT_AUTO_ERR kt_err err = KT_ERR_INIT;
-	const char *from = kt_sthread_frame(t, 1, &frame) ? frame.pos.file : "";
+	const char *from = interp_caller(t, &frame) ? frame.pos.file : "";
 	char *locator =
 		kt_content_resolve(in->content, kt_string_get(text, NULL), from, &err);
 	if (locator == NULL) {

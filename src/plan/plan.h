@@ -91,6 +91,7 @@ typedef struct kt_plan_request {
 	/* Says whether a template of render_templates parses (-1 = no); NULL = not looked at. */
 	int (*check_template)(void *ctx, const char *text, kt_err *err);
 	void *check_template_ctx;
+	const struct kt_plan_hooks *hooks; /* hooks.h; for package tests; NULL = none */
 } kt_plan_request;
 
 KT_MUST_USE kt_plan *kt_plan_new(kt_err *err);

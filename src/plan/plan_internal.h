@@ -223,6 +223,7 @@ struct interp {
 	kt_map services;     /* name -> service_state *, in the arena */
 	kt_map artifacts;    /* names taken: stored or made by this plan */
 	kt_map dependencies; /* github.com/OWNER/REPO imported */
+	size_t made_artifacts; /* names made up in a test */
 	KT_VEC(kt_instr *) instrs;
 };
 
@@ -232,6 +233,8 @@ void interp_raise_chain(kt_sthread *t, kt_err *err);
 /* The layout of an interpretation error: message, causes, frames. Clears the thread's error. */
 void interp_error_text(interp *in, kt_sthread *t, kt_buf *out);
 kt_val raise_unextractable(kt_sthread *t, const char *arg, const char *expected, kt_val got);
+/* Where the host function that runs now was called in Starlark. */
+bool interp_caller(kt_sthread *t, kt_star_frame *ret);
 /* Adds a warning once. */
 int interp_warn(interp *in, kt_sthread *t, const char *text);
 /* The state for a service name, made if need be (also from the facts). NULL = out of memory. */

@@ -229,6 +229,20 @@ static kt_dict_entry *member_of(kt_sthread *t, kt_val module, kt_val name)
 			    &failed);
 }
 
+bool kt_module_replace(kt_val v, const char *name, kt_val value)
+{
+	kt_dict *members = kt_as_module(v)->members;
+
+	for (uint32_t i = 0; i < members->used; i++) {
+		kt_dict_entry *e = &members->entries[i];
+		if (e->key != KT_NULL && strcmp(kt_string_get(e->key, NULL), name) == 0) {
+			e->value = value;
+			return true;
+		}
+	}
+	return false;
+}
+
 /* ---- methods of built-in kinds ----------------------------------------------- */
 
 int kt_methods_init(kt_sthread *t)

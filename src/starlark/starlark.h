@@ -233,6 +233,11 @@ kt_val kt_module_new(kt_sthread *t, const char *name, kt_val members);
 kt_val kt_module_members(kt_val v); /* the dict, in order of definition */
 kt_val kt_module_get(kt_val v, const char *name);
 const char *kt_module_name(kt_val v);
+/*
+ * Replaces a member that exists, although modules are frozen: for tests that put something else
+ * in a function's place. Everybody who sees the module sees the change. False: no such member.
+ */
+bool kt_module_replace(kt_val v, const char *name, kt_val value);
 
 /*
  * Iteration over anything iterable (not strings). Between begin and end a list, dict or set

@@ -1,0 +1,136 @@
+/* kurtosis test, check: work on packages that needs no engine. */
+#include "base/alloc.h"
+#include "base/fs.h"
+#include "base/str.h"
+#include "cli/run_functions.h"
+#include "cli/ui.h"
+#include "devtools/check.h"
+#include "devtools/test.h"
+#include "package/package.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ARGS_MAX ((size_t)64 * 1024 * 1024)
+
+/* The package cache, where the engine keeps it as well. The caller frees. */
+static char *cache_dir(kt_err *err)
+{
+	const char *home = getenv("KURTOSIS_HOME");
+	KT_AUTO_FREE char *root = NULL;
+	if (!kt_str_empty(home)) {
+		root = kt_strdup(home);
+	} else if (geteuid() == 0) {
+		root = kt_strdup("/var/lib/kurtosis");
+	} else if ((root = kt_fs_xdg("DATA", err)) == NULL) {
+		return NULL;
+	}
+	char *dir = root == NULL ? NULL : kt_path_join(root, "packages");
+	if (dir == NULL) {
+		kt_err_nomem(err);
+	}
+	return dir;
+}
+
+/* --- test ----------------------------------------------------------------- */
+
+static int print_report(kt_cli *cli, const char *format, const kt_test_report *report, kt_err *err)
+{
+	KT_AUTO_BUF kt_buf out = KT_BUF_INIT;
+	for (size_t i = 0; i < report->warnings.len; i++) {
+		KT_CLI_WARNING(cli, "%s", report->warnings.items[i]);
+	}
+	if (report->n == 0) {
+		KT_CLI_WARNING(cli, "No tests found");
+	}
+	if (kt_str_eq(format, "json")) {
+		if (kt_test_report_json(report, &out, err) < 0) {
+			return -1;
+		}
+	} else if (kt_str_eq(format, "junit")) {
+		kt_test_report_junit(report, &out);
+	} else {
+		kt_test_report_text(report, &out);
+	}
+	if (kt_buf_check(&out, err) < 0) {
+		return -1;
+	}
+	kt_out(cli, "%s", kt_buf_str(&out));
+	return 0;
+}
+
+int kt_cmd_test(kt_cli *cli, kt_err *err)
+{
+	const char *format = kt_cli_str(cli, "output");
+	if (!kt_str_eq(format, "text") && !kt_str_eq(format, "json") &&
+	    !kt_str_eq(format, "junit")) {
+		return KT_FAIL(err, INVALID,
+			       "'%s' is no format of test reports; there are text, json and junit",
+			       format);
+	}
+	KT_AUTO_FREE char *cache = cache_dir(err);
+	KT_AUTO_FREE char *ignore = kt_asprintf("%s/**", kt_cli_str(cli, "temp-dir"));
+	if (cache == NULL) {
+		return -1;
+	}
+	if (ignore == NULL) {
+		return kt_err_nomem(err);
+	}
+	kt_test_spec spec = {.dir = kt_cli_arg(cli, "dir"),
+			     .file_pattern = kt_cli_str(cli, "test-file-pattern"),
+			     .function_pattern = kt_cli_str(cli, "test-pattern"),
+			     .ignore = ignore,
+			     .cache_dir = cache,
+			     .offline = kt_cli_bool(cli, "offline"),
+			     .jobs = kt_cli_u32(cli, "jobs")};
+	KT_AUTO_TEST_REPORT kt_test_report report = {0};
+	if (kt_test_run(&spec, &report, err) < 0 || print_report(cli, format, &report, err) < 0) {
+		return -1;
+	}
+	return report.failed > 0 ? KT_CLI_TOLD : 0;
+}
+
+/* --- check ---------------------------------------------------------------- */
+
+/* The arguments as JSON text; the caller frees. */
+static char *read_args(kt_cli *cli, kt_err *err)
+{
+	const char *text = kt_cli_arg(cli, "args");
+	const char *file = kt_cli_str(cli, "args-file");
+	KT_AUTO_BUF kt_buf content = KT_BUF_INIT;
+	if (kt_str_eq(text, "{}") && *file != '\0') {
+		if (kt_fs_read(file, ARGS_MAX, &content, err) < 0) {
+			return NULL;
+		}
+		text = kt_buf_str(&content);
+	}
+	char *json = kt_package_args_json(text, strlen(text), err);
+	if (json == NULL) {
+		KT_WRAP(err, "The arguments are neither JSON nor YAML");
+	}
+	return json;
+}
+
+int kt_cmd_check(kt_cli *cli, kt_err *err)
+{
+	KT_AUTO_FREE char *args = read_args(cli, err);
+	KT_AUTO_FREE char *cache = args == NULL ? NULL : cache_dir(err);
+	KT_AUTO_BUF kt_buf out = KT_BUF_INIT;
+	if (cache == NULL) {
+		return -1;
+	}
+	const char *main_file = kt_cli_str(cli, "main-file");
+	kt_check_spec spec = {.path = kt_cli_arg(cli, "script-or-package-path"),
+			      .args_json = args,
+			      .main_file = *main_file == '\0' ? NULL : main_file,
+			      .main_function = kt_cli_str(cli, "main-function-name"),
+			      .cache_dir = cache,
+			      .offline = kt_cli_bool(cli, "offline")};
+	int verdict = kt_check(&spec, &out, err);
+	if (verdict < 0) {
+		return -1;
+	}
+	kt_out(cli, "%s", kt_buf_str(&out));
+	return verdict == 1 ? 0 : KT_CLI_TOLD;
+}
