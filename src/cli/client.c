@@ -5,6 +5,7 @@
 #include "base/str.h"
 #include "base/uuid.h"
 #include "cli/engine_proc.h"
+#include "cli/settings.h"
 #include "cli/ui.h"
 
 #include <signal.h>
@@ -102,6 +103,9 @@ int kt_connect_engine(kt_cli *cli, kt_err *err)
 {
 	if (cli->remote->engine != NULL) {
 		return 0;
+	}
+	if (kt_settings_require_usable(err) < 0) {
+		return -1;
 	}
 	int rc = try_engine(cli, err);
 	if (rc != 1) {

@@ -6,6 +6,7 @@
 #include "cli/client.h"
 #include "cli/engine_proc.h"
 #include "cli/run_functions.h"
+#include "cli/settings.h"
 #include "cli/ui.h"
 
 #include <string.h>
@@ -18,6 +19,9 @@
 static int read_options(kt_cli *cli, kt_engine_options *ret, kt_err *err)
 {
 	static const char *const unused[] = {"version", "github-auth-token", "domain"};
+	if (kt_settings_require_usable(err) < 0) {
+		return -1;
+	}
 	for (size_t i = 0; i < KT_ARRAY_LEN(unused); i++) {
 		if (!kt_str_empty(kt_cli_str(cli, unused[i]))) {
 			return KT_FAIL(err, UNSUPPORTED, "the flag --%s is not supported yet", unused[i]);

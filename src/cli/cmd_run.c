@@ -9,6 +9,7 @@
 #include "cli/run_functions.h"
 #include "cli/run_print.h"
 #include "cli/run_target.h"
+#include "cli/settings.h"
 #include "cli/ui.h"
 #include "package/package.h"
 
@@ -231,6 +232,10 @@ static kt_grpc_stream *start_package(kt_cli *cli, const run_request *request, kt
 		   request->target.kind == KT_TARGET_REMOTE);
 	KT_OPT_SET(ApiContainerApi__RunStarlarkPackageArgs, &args, relative_path_to_main_file,
 		   (char *)(uintptr_t)kt_cli_str(cli, "main-file"));
+	KT_AUTO_FREE char *token = kt_github_token(NULL);
+	if (token != NULL) {
+		KT_OPT_SET(ApiContainerApi__RunStarlarkPackageArgs, &args, github_auth_token, token);
+	}
 	args.experimental_features = &feature;
 	args.n_experimental_features = request->no_caching ? 1 : 0;
 	return kt_grpc_stream_start(apic, &kt_apic_rpcs[KT_APIC_RUN_STARLARK_PACKAGE], &args.base,

@@ -37,6 +37,8 @@ typedef enum kt_arg_kind {
 	KT_ARG_SERVICE,
 	KT_ARG_SERVICE_EVER, /* also services that are gone */
 	KT_ARG_ARTIFACT,
+	KT_ARG_CLUSTER,
+	KT_ARG_CONTEXT,
 	KT_ARG_PATH,
 	KT_ARG_EXISTING_PATH, /* of a file or directory, or a github.com locator */
 } kt_arg_kind;
@@ -74,7 +76,8 @@ struct kt_command {
 	size_t arg_count;
 	const kt_command *children;
 	size_t child_count;
-	int (*run)(kt_cli *cli, kt_err *err); /* NULL = not built yet */
+	int (*run)(kt_cli *cli, kt_err *err); /* NULL = not there */
+	const char *refusal;		      /* why not, after "'…' is not supported: " */
 	bool hidden;
 };
 

@@ -25,6 +25,9 @@
 #define STR(name, fallback, usage) {(name), 0, KT_FLAG_STRING, (fallback), (usage)}
 #define STR_L(name, letter, fallback, usage) {(name), (letter), KT_FLAG_STRING, (fallback), (usage)}
 
+/* In place of a function: why the command cannot be there. */
+#define REFUSED(reason) .refusal = (reason)
+
 #define ARG(key, kind) {(key), (kind), 0, ""}
 #define ARG_OR(key, kind, fallback) {(key), (kind), KT_ARG_OPTIONAL, (fallback)}
 
@@ -47,13 +50,15 @@ const kt_flag *kt_global_flags(size_t *ret_count)
 
 static const kt_command cloud[] = {
 	{LOCAL("load", "Load a Kurtosis Cloud instance"),
+	 REFUSED("the Kurtosis cloud service has been retired, so there is no instance to load"),
 	 ARGS(ARG_OR("instance-id", KT_ARG_TEXT, ""))},
 };
 
 static const kt_command cluster[] = {
-	{LOCAL("get", "Get current cluster")},
-	{LOCAL("ls", "List valid clusters")},
-	{LOCAL("set", "Sets cluster to use"), ARGS(ARG("cluster-name", KT_ARG_TEXT))},
+	{LOCAL("get", "Get current cluster"), .run = kt_cmd_cluster_get},
+	{LOCAL("ls", "List valid clusters"), .run = kt_cmd_cluster_ls},
+	{LOCAL("set", "Sets cluster to use"), .run = kt_cmd_cluster_set,
+	 ARGS(ARG("cluster-name", KT_ARG_CLUSTER))},
 };
 
 #define COMPLETION(shell, text)                                                                    \
@@ -68,15 +73,18 @@ static const kt_command completion[] = {
 };
 
 static const kt_command config[] = {
-	{LOCAL("path", "Shows Kurtosis config file path")},
+	{LOCAL("init", "Creates a Kurtosis config file with the defaults"), .run = kt_cmd_config_init},
+	{LOCAL("path", "Shows Kurtosis config file path"), .run = kt_cmd_config_path},
 };
 
 static const kt_command context[] = {
-	{LOCAL("add", "Add a new Kurtosis context"), ARGS(ARG("context-config", KT_ARG_PATH))},
-	{LOCAL("ls", "Lists Kurtosis contexts"), FLAGS(FULL_UUIDS)},
-	{LOCAL("rm", "Removes a Kurtosis contexts"),
-	 ARGS({"context", KT_ARG_TEXT, KT_ARG_GREEDY, ""})},
-	{LOCAL("set", "Sets the active Kurtosis context"), ARGS(ARG("context", KT_ARG_TEXT))},
+	{LOCAL("add", "Add a new Kurtosis context"), .run = kt_cmd_context_add,
+	 ARGS(ARG("context-config", KT_ARG_PATH))},
+	{LOCAL("ls", "Lists Kurtosis contexts"), .run = kt_cmd_context_ls, FLAGS(FULL_UUIDS)},
+	{LOCAL("rm", "Removes a Kurtosis contexts"), .run = kt_cmd_context_rm,
+	 ARGS({"context", KT_ARG_CONTEXT, KT_ARG_GREEDY, ""})},
+	{LOCAL("set", "Sets the active Kurtosis context"), .run = kt_cmd_context_set,
+	 ARGS(ARG("context", KT_ARG_CONTEXT))},
 };
 
 static const kt_command enclave[] = {
@@ -147,15 +155,26 @@ static const kt_command files[] = {
 };
 
 static const kt_command github[] = {
-	{LOCAL("login", "Authorizes Kurtosis CLI on behalf of a Github user.")},
-	{LOCAL("logout", "Logs out a GitHub user from Kurtosis CLI")},
-	{LOCAL("status", "Displays GitHub auth info")},
-	{LOCAL("token", "Displays GitHub auth token used if a user is logged in")},
+	{LOCAL("login", "Authorizes Kurtosis CLI on behalf of a Github user."),
+	 .run = kt_cmd_github_login,
+	 .about = "Stores a GitHub token, with which private packages are read.\n\nThe token comes "
+		  "from --token, else from $GITHUB_TOKEN, else from stdin.",
+	 FLAGS(STR("token", "", "The token; - reads it from stdin, which keeps it out of the list of "
+				"processes"),
+	       STR("username", "", "The name of the user whose token it is, for `github status`"))},
+	{LOCAL("logout", "Logs out a GitHub user from Kurtosis CLI"), .run = kt_cmd_github_logout},
+	{LOCAL("status", "Displays GitHub auth info"), .run = kt_cmd_github_status},
+	{LOCAL("token", "Displays GitHub auth token used if a user is logged in"),
+	 .run = kt_cmd_github_token},
 };
 
+#define NEEDS_DOCKER                                                                               \
+	"it starts containers beside the enclaves in Docker or Kubernetes, which are not supported " \
+	"yet; `kurtosis service logs` reads the logs of this machine"
+
 static const kt_command grafloki[] = {
-	{LOCAL("start", "Starts a Grafana/Loki instance.")},
-	{LOCAL("stop", "Stops a grafana/loki instance.")},
+	{LOCAL("start", "Starts a Grafana/Loki instance."), REFUSED(NEEDS_DOCKER)},
+	{LOCAL("stop", "Stops a grafana/loki instance."), REFUSED(NEEDS_DOCKER)},
 };
 
 static const kt_command image[] = {
@@ -170,7 +189,7 @@ static const kt_command image[] = {
 };
 
 static const kt_command loki[] = {
-	{LOCAL("start", "Starts a Loki instance.")},
+	{LOCAL("start", "Starts a Loki instance."), REFUSED(NEEDS_DOCKER)},
 };
 
 static const kt_command lsp[] = {
@@ -179,8 +198,9 @@ static const kt_command lsp[] = {
 };
 
 static const kt_command otel[] = {
-	{LOCAL("start", "Starts Docker-only OpenTelemetry side containers.")},
-	{LOCAL("stop", "Stops Docker-only OpenTelemetry side containers.")},
+	{LOCAL("start", "Starts Docker-only OpenTelemetry side containers."),
+	 REFUSED(NEEDS_DOCKER)},
+	{LOCAL("stop", "Stops Docker-only OpenTelemetry side containers."), REFUSED(NEEDS_DOCKER)},
 };
 
 static const kt_command package[] = {
@@ -196,10 +216,14 @@ static const kt_command port[] = {
 	      ARG("port_id", KT_ARG_TEXT))},
 };
 
+#define NO_PORTAL                                                                                  \
+	"the Portal leads to contexts on other machines, and only contexts on this machine are "   \
+	"supported"
+
 static const kt_command portal[] = {
-	{LOCAL("start", "Starts Kurtosis Portal")},
-	{LOCAL("status", "Displays the status of the Kurtosis Portal")},
-	{LOCAL("stop", "Stops Kurtosis Portal")},
+	{LOCAL("start", "Starts Kurtosis Portal"), REFUSED(NO_PORTAL)},
+	{LOCAL("status", "Displays the status of the Kurtosis Portal"), REFUSED(NO_PORTAL)},
+	{LOCAL("stop", "Stops Kurtosis Portal"), REFUSED(NO_PORTAL)},
 };
 
 #define SERVICE_FLAGS                                                                              \
@@ -270,17 +294,18 @@ static const kt_command top[] = {
 	{ENGINE("dump", "Dumps entire Kurtosis State"),
 	 ARGS(ARG_OR("output-dirpath", KT_ARG_PATH, "kurtosis-dump"))},
 	{GROUP("config", "Manage configurations"), CHILDREN(config)},
-	{LOCAL("discord", "Opens the Kurtosis Discord")},
-	{LOCAL("docs", "Opens the Kurtosis Documentation Page")},
+	{LOCAL("discord", "Opens the Kurtosis Discord"), .run = kt_cmd_open},
+	{LOCAL("docs", "Opens the Kurtosis Documentation Page"), .run = kt_cmd_open},
 	{GROUP("enclave", "Manage enclaves"), CHILDREN(enclave)},
 	{GROUP("engine", "Manage the Kurtosis engine server"), CHILDREN(engine)},
-	{LOCAL("feedback", "Give feedback"),
-	 FLAGS(STR("email", "", "Give feedback by e-mail"), BOOL("calendly", "Book a call"),
+	{LOCAL("feedback", "Give feedback"), .run = kt_cmd_feedback,
+	 FLAGS(BOOL("email", "Give feedback by e-mail"), BOOL("calendly", "Book a call"),
 	       BOOL_L("bug", 'b', "Report a bug"), BOOL_L("feature", 'f', "Ask for a feature"),
 	       BOOL_L("docs", 'd', "Report a problem of the documentation")),
 	 ARGS(ARG_OR("message", KT_ARG_TEXT, "default-message-value"))},
 	{GROUP("files", "Manage files for an enclave"), CHILDREN(files)},
-	{PLAIN("gateway", "Starts a local gateway to a Kurtosis cluster running in Kubernetes")},
+	{PLAIN("gateway", "Starts a local gateway to a Kurtosis cluster running in Kubernetes"),
+	 REFUSED("Kubernetes is not supported yet, and the engine on this machine needs no gateway")},
 	{GROUP("image", "Manage the images on this machine"), CHILDREN(image)},
 	{LOCAL("lint", "Lints the Kurtosis package or file"),
 	 FLAGS(BOOL_L("format", 'f', "Rewrite the files in the standard format"),
@@ -335,9 +360,10 @@ static const kt_command top[] = {
 		"How many tests run at a time; 0 means one per processor"},
 	       BOOL("offline", "Use only packages that this machine has already")),
 	 ARGS(ARG_OR("dir", KT_ARG_PATH, "."))},
-	{LOCAL("twitter", "Opens the official Kurtosis Twitter page")},
+	{LOCAL("twitter", "Opens the official Kurtosis Twitter page"), .run = kt_cmd_open},
 	{PLAIN("version", "Prints the CLI version"), .run = kt_cmd_version},
-	{LOCAL("web", "Opens the Kurtosis Web UI(beta)")},
+	{LOCAL("web", "Opens the Kurtosis Web UI(beta)"),
+	 REFUSED("the engine serves no web page yet; `kurtosis enclave inspect` shows what there is")},
 	{GROUP("package", "Manage packages"), CHILDREN(package)},
 	{GROUP("github", "Manage GitHub login"), CHILDREN(github)},
 	{GROUP("grafloki", "Start Grafana/Loki for log collection"), CHILDREN(grafloki)},

@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "cli/client.h"
 #include "cli/command.h"
+#include "cli/settings.h"
 #include "cli/ui.h"
 
 #include <string.h>
@@ -153,6 +154,12 @@ static int artifact_names(request *self, kt_grpc_client *apic, kt_err *err)
 
 static int engine_names(request *self, kt_arg_kind kind, kt_err *err)
 {
+	if (kind == KT_ARG_CLUSTER) {
+		return kt_cluster_names(&self->found, err);
+	}
+	if (kind == KT_ARG_CONTEXT) {
+		return kt_context_names(&self->found, err);
+	}
 	if (kt_connect_running_engine(self->cli, err) < 0) {
 		return -1;
 	}
@@ -189,7 +196,8 @@ static int arg_candidates(request *self)
 	if (kind == KT_ARG_PATH || kind == KT_ARG_EXISTING_PATH) {
 		return 0;
 	}
-	if (kind == KT_ARG_TEXT || (kind != KT_ARG_ENCLAVE && self->args.len == 0)) {
+	bool inside = kind == KT_ARG_SERVICE || kind == KT_ARG_SERVICE_EVER || kind == KT_ARG_ARTIFACT;
+	if (kind == KT_ARG_TEXT || (inside && self->args.len == 0)) {
 		return NO_FILES;
 	}
 	KT_AUTO_ERR kt_err err = KT_ERR_INIT;

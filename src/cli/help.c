@@ -164,7 +164,11 @@ void kt_cli_help(kt_cli *cli, const kt_command *command, const char *path)
 {
 	KT_AUTO_BUF kt_buf args = KT_BUF_INIT;
 	kt_command_args_text(command, &args);
-	kt_out(cli, "%s\n\nUsage:\n", kt_str_or(command->about, command->brief));
+	kt_out(cli, "%s\n\n", kt_str_or(command->about, command->brief));
+	if (command->refusal != NULL) {
+		kt_out(cli, "Not supported: %s.\n\n", command->refusal);
+	}
+	kt_out(cli, "Usage:\n");
 	if (command->kind == KT_COMMAND_PLAIN) {
 		kt_out(cli, "  %s [flags]\n", path);
 	} else if (command->kind != KT_COMMAND_GROUP) {

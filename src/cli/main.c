@@ -94,7 +94,10 @@ static int run_command(kt_cli *cli, kt_err *err)
 {
 	const kt_command *command = cli->command;
 	if (command->run == NULL) {
-		return KT_FAIL(err, UNSUPPORTED, "'%s' is not supported yet", cli->path);
+		return command->refusal != NULL
+			       ? KT_FAIL(err, UNSUPPORTED, "'%s' is not supported: %s", cli->path,
+					 command->refusal)
+			       : KT_FAIL(err, UNSUPPORTED, "'%s' is not supported yet", cli->path);
 	}
 	if (check_args(cli, err) < 0) {
 		return -1;

@@ -631,10 +631,12 @@ static int run_package(kt_grpc_call *call, const ProtobufCMessage *request, void
 	char about[500];
 	{
 		KT_LOCK(&s->lock);
-		snprintf(about, sizeof(about), "package=%s clone=%d uploaded=%s main=%s args=%s",
+		const char *token = KT_OPT_OR(args, github_auth_token, "");
+		snprintf(about, sizeof(about), "package=%s clone=%d uploaded=%s main=%s args=%s%s%s",
 			 args->package_id, KT_OPT_OR(args, clone_package, -1), s->uploaded_name,
 			 KT_OPT_OR(args, relative_path_to_main_file, "-"),
-			 KT_OPT_OR(args, serialized_params, "-"));
+			 KT_OPT_OR(args, serialized_params, "-"), *token != '\0' ? " token=" : "",
+			 token);
 	}
 	return perform(call, "print-only", about, err);
 }
