@@ -234,7 +234,8 @@ static kt_grpc_stream *start_package(kt_cli *cli, const run_request *request, kt
 		   (char *)(uintptr_t)kt_cli_str(cli, "main-file"));
 	KT_AUTO_FREE char *token = kt_github_token(NULL);
 	if (token != NULL) {
-		KT_OPT_SET(ApiContainerApi__RunStarlarkPackageArgs, &args, github_auth_token, token);
+		KT_OPT_SET(ApiContainerApi__RunStarlarkPackageArgs, &args, github_auth_token,
+			   token);
 	}
 	args.experimental_features = &feature;
 	args.n_experimental_features = request->no_caching ? 1 : 0;

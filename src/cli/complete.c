@@ -196,7 +196,8 @@ static int arg_candidates(request *self)
 	if (kind == KT_ARG_PATH || kind == KT_ARG_EXISTING_PATH) {
 		return 0;
 	}
-	bool inside = kind == KT_ARG_SERVICE || kind == KT_ARG_SERVICE_EVER || kind == KT_ARG_ARTIFACT;
+	bool inside = kind == KT_ARG_SERVICE || kind == KT_ARG_SERVICE_EVER ||
+		      kind == KT_ARG_ARTIFACT;
 	if (kind == KT_ARG_TEXT || (inside && self->args.len == 0)) {
 		return NO_FILES;
 	}
