@@ -1,10 +1,11 @@
-/* kurtosis test, check: work on packages that needs no engine. */
+/* kurtosis test, check, lint: work on packages that needs no engine. */
 #include "base/alloc.h"
 #include "base/fs.h"
 #include "base/str.h"
 #include "cli/run_functions.h"
 #include "cli/ui.h"
 #include "devtools/check.h"
+#include "devtools/lint.h"
 #include "devtools/test.h"
 #include "package/package.h"
 
@@ -133,4 +134,45 @@ int kt_cmd_check(kt_cli *cli, kt_err *err)
 	}
 	kt_out(cli, "%s", kt_buf_str(&out));
 	return verdict == 1 ? 0 : KT_CLI_TOLD;
+}
+
+/* --- lint ----------------------------------------------------------------- */
+
+int kt_cmd_lint(kt_cli *cli, kt_err *err)
+{
+	const char *const *paths;
+	static const char *const here[] = {"."};
+	size_t n = kt_cli_rest(cli, &paths);
+	KT_AUTO_LINT_PROBLEMS kt_lint_problems problems = {0};
+	size_t files = 0;
+	if (kt_cli_bool(cli, "format")) {
+		return KT_FAIL(err, UNSUPPORTED,
+			       "rewriting files in a standard format is not supported yet; "
+			       "'kurtosis lint' without --format checks them");
+	}
+	if (kt_cli_bool(cli, "check-docstring")) {
+		return KT_FAIL(err, UNSUPPORTED,
+			       "checking the documentation of main functions is not supported yet");
+	}
+	if (n == 0) {
+		paths = here;
+		n = 1;
+	}
+	for (size_t i = 0; i < n; i++) {
+		kt_lint_spec spec = {.path = paths[i]};
+		size_t more = 0;
+		if (kt_lint(&spec, &problems, &more, err) < 0) {
+			return -1;
+		}
+		files += more;
+	}
+	size_t errors = 0;
+	for (size_t i = 0; i < problems.len; i++) {
+		const kt_lint_problem *p = &problems.items[i];
+		errors += p->warning ? 0 : 1;
+		kt_out(cli, "%s:%d:%d: %s: %s [%s]\n", p->file, p->line, p->col,
+		       p->warning ? "warning" : "error", p->text, p->rule);
+	}
+	kt_out(cli, "%zu errors and %zu warnings in %zu files\n", errors, problems.len - errors, files);
+	return errors > 0 ? KT_CLI_TOLD : 0;
 }

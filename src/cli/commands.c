@@ -307,7 +307,7 @@ static const kt_command top[] = {
 	{PLAIN("gateway", "Starts a local gateway to a Kurtosis cluster running in Kubernetes"),
 	 REFUSED("Kubernetes is not supported yet, and the engine on this machine needs no gateway")},
 	{GROUP("image", "Manage the images on this machine"), CHILDREN(image)},
-	{LOCAL("lint", "Lints the Kurtosis package or file"),
+	{LOCAL("lint", "Lints the Kurtosis package or file"), .run = kt_cmd_lint,
 	 FLAGS(BOOL_L("format", 'f', "Rewrite the files in the standard format"),
 	       BOOL_L("check-docstring", 'c', "Check the documentation of the main function")),
 	 ARGS({"file-or-dir", KT_ARG_PATH, KT_ARG_OPTIONAL | KT_ARG_GREEDY, "."})},
