@@ -1,7 +1,6 @@
 /* kurtosis engine … */
 #include "base/alloc.h"
 #include "base/buf.h"
-#include "base/fs.h"
 #include "base/str.h"
 #include "cli/client.h"
 #include "cli/engine_proc.h"
@@ -10,10 +9,6 @@
 #include "cli/ui.h"
 
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
-
-#define LOG_MAX ((size_t)256 << 20)
 
 /* Flags that make sense with containers or Kubernetes only are refused, not ignored. */
 static int read_options(kt_cli *cli, kt_engine_options *ret, kt_err *err)
@@ -104,30 +99,4 @@ int kt_cmd_engine_status(kt_cli *cli, kt_err *err)
 	KT_AUTO_TABLE kt_table table = {.columns = 2};
 	kt_table_key(&table, cli, "Version", version);
 	return kt_table_print(&table, cli, err);
-}
-
-int kt_cmd_engine_logs(kt_cli *cli, kt_err *err)
-{
-	KT_AUTO_FREE char *fallback = kt_asprintf("kurtosis-engine-logs--%lld", (long long)time(NULL));
-	const char *dir = cli->args.len > 0 ? cli->args.items[0] : fallback;
-	KT_AUTO_FREE char *log = kt_engine_log_path(err);
-	KT_AUTO_BUF kt_buf content = KT_BUF_INIT;
-	if (dir == NULL || log == NULL) {
-		return log == NULL ? -1 : kt_err_nomem(err);
-	}
-	if (kt_fs_exists(dir)) {
-		return KT_FAIL(err, EXISTS,
-			       "Cannot create output directory at '%s'; directory already exists", dir);
-	}
-	KT_AUTO_FREE char *target = kt_asprintf("%s/kurtosis-engine/output.log", dir);
-	KT_AUTO_FREE char *parent = kt_asprintf("%s/kurtosis-engine", dir);
-	if (target == NULL || parent == NULL) {
-		return kt_err_nomem(err);
-	}
-	if (kt_fs_read(log, LOG_MAX, &content, err) < 0 || kt_fs_mkdirs(parent, 0755, err) < 0 ||
-	    kt_fs_write(target, kt_buf_str(&content), content.len, 0644, false, err) < 0) {
-		return KT_WRAP(err, "An error occurred dumping the engine logs to '%s'", dir);
-	}
-	KT_CLI_LOG(cli, "Dumped engine logs and information to directory '%s'", dir);
-	return 0;
 }
