@@ -110,6 +110,7 @@ static int unpack_positional(kt_sthread *t, const char *fname, const kt_param *p
 static int unknown_keyword(kt_sthread *t, const char *fname, const kt_param *params, size_t n,
 			   const char *name)
 {
+	KT_AUTO_BUF kt_buf quoted = KT_BUF_INIT;
 	const char *names[KT_PARAMS_MAX];
 	const char *hint;
 	/* The reference offers only the first half. */
@@ -118,13 +119,13 @@ static int unknown_keyword(kt_sthread *t, const char *fname, const kt_param *par
 	for (size_t i = 0; i < offered; i++) {
 		names[i] = params[i].name;
 	}
+	kt_quote(&quoted, name, strlen(name), false);
 	hint = kt_star_nearest(name, names, offered);
 	if (hint != NULL) {
-		return kt_star_fail(t,
-				    "%s: unexpected keyword argument \"%s\" (did you mean %s?)",
-				    fname, name, hint);
+		return kt_star_fail(t, "%s: unexpected keyword argument %s (did you mean %s?)",
+				    fname, kt_buf_str(&quoted), hint);
 	}
-	return kt_star_fail(t, "%s: unexpected keyword argument \"%s\"", fname, name);
+	return kt_star_fail(t, "%s: unexpected keyword argument %s", fname, kt_buf_str(&quoted));
 }
 
 static int unpack_named(kt_sthread *t, const char *fname, const kt_param *params, size_t n,

@@ -313,12 +313,10 @@ static kt_val int_of_text(kt_sthread *t, const kt_args *a)
 	kt_val v;
 
 	if (a->v[1] != KT_NULL) {
-		if (!kt_is_anyint(a->v[1])) {
+		/* So too of an int beyond 32 bits. */
+		if (!kt_int_get(a->v[1], &base) || base != (int32_t)base) {
 			return kt_star_raise(t, "int: for base, got %s, want int",
 					     kt_val_type_name(a->v[1]));
-		}
-		if (!kt_int_get(a->v[1], &base)) {
-			base = -1;
 		}
 		if (base != 0 && (base < 2 || base > 36)) {
 			return kt_star_raise(t, "int: base must be an integer >= 2 && <= 36");

@@ -165,8 +165,11 @@ static int bind_named(kt_sthread *t, const kt_code *code, kt_val name, kt_val va
 		return 0;
 	}
 	if (kwargs == NULL) {
-		return kt_star_fail(t, "function %s got an unexpected keyword argument \"%s\"",
-				    code->name, text->data);
+		KT_AUTO_BUF kt_buf quoted = KT_BUF_INIT;
+
+		kt_quote(&quoted, text->data, text->len, false);
+		return kt_star_fail(t, "function %s got an unexpected keyword argument %s",
+				    code->name, kt_buf_str(&quoted));
 	}
 	before = kwargs->len;
 	if (kt_dict_put(t, kwargs, name, value) < 0) {

@@ -92,9 +92,12 @@ static bool first_pos(const kt_expr *e, kt_spos *pos)
 		return first_pos(e, pos);
 	case KT_EX_PAREN:
 	case KT_EX_INDEX:
-	case KT_EX_SLICE:
 	case KT_EX_UNARY:
 		return first_pos(e->a, pos);
+	case KT_EX_SLICE:
+		*pos = e->pos;
+		first_pos(e->a, pos);
+		return true;
 	case KT_EX_LAMBDA:
 		*pos = e->pos;
 		for (size_t i = 0; i < e->lambda->params.len; i++) {

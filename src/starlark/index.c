@@ -266,22 +266,26 @@ kt_val kt_val_slice(kt_sthread *t, kt_val v, kt_val lo, kt_val hi, kt_val step_v
 	if (step > 0 ? bound(t, lo, "start index", n, 0, 0, n, &start) < 0 ||
 			       bound(t, hi, "end index", n, n, 0, n, &end) < 0
 		     : bound(t, lo, "start index", n, n - 1, -1, n - 1, &start) < 0 ||
-			       bound(t, hi, "end index", n, -1, -1, n - 1, &end) < 0) {
+			       bound(t, hi, "end index", n, -1, -1, INT32_MAX, &end) < 0) {
 		return KT_NULL;
 	}
 	if (step > 0 && end > start) {
 		count = (size_t)((end - start + step - 1) / step);
 	} else if (step < 0 && end < start) {
 		count = (size_t)((start - end - step - 1) / -step);
-	} else {
+	} else if (step > 0) {
 		end = start;
+	} else {
+		start = end; /* an empty range shows it */
 	}
+	if (kt_is(v, KT_KIND_RANGE)) {
+		return slice_range(t, kt_as_range(v), start, end, step, count);
+	}
+	start = count == 0 ? 0 : start;
 	switch (kt_val_kind(v)) {
 	case KT_KIND_LIST:
 	case KT_KIND_TUPLE:
 		return slice_items(t, v, start, step, count);
-	case KT_KIND_RANGE:
-		return slice_range(t, kt_as_range(v), start, end, step, count);
 	default:
 		return slice_text(t, v, start, step, count);
 	}

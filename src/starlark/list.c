@@ -307,7 +307,8 @@ int kt_unpack_seq(kt_sthread *t, kt_val seq, kt_val *to, uint32_t n)
 	}
 	while ((more = kt_iter_next(t, &iter, &item)) > 0) {
 		if (got == n) {
-			more = kt_star_fail(t, "too many values to unpack (want %u)", n);
+			more = kt_star_fail(t, "too many values to unpack (got -1, want %u)",
+					    n);
 			break;
 		}
 		to[got++] = item;

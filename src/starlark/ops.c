@@ -458,7 +458,8 @@ static int contains(kt_sthread *t, kt_val a, kt_val b, bool *ret)
 		break;
 	case KT_KIND_DICT:
 	case KT_KIND_SET:
-		if (kt_is(a, KT_KIND_LIST) || kt_is(a, KT_KIND_DICT) || kt_is(a, KT_KIND_SET)) {
+		if (kt_is(b, KT_KIND_DICT) &&
+		    (kt_is(a, KT_KIND_LIST) || kt_is(a, KT_KIND_DICT) || kt_is(a, KT_KIND_SET))) {
 			*ret = false; /* the frequent cases, without an error to be dropped */
 			break;
 		}

@@ -375,7 +375,7 @@ static int string_prefix(const kt_scanner *self, bool *ret_bytes)
 
 static void skip_comment(kt_scanner *self)
 {
-	while (!at_end(self) && peek(self) != '\n') {
+	while (!at_stop(self) && peek(self) != '\n') {
 		advance(self);
 	}
 }

@@ -322,11 +322,22 @@ static kt_val moment_format(kt_sthread *t, const kt_args *a)
 	return kt_str_from_buf(t, &out);
 }
 
+static const kt_location *load_location(kt_sthread *t, kt_val name)
+{
+	kt_text text = name == KT_NULL ? (kt_text){"", 0} : kt_text_of(name);
+
+	if (strlen(text.data) != text.len) {
+		kt_star_raise(t, "invalid argument"); /* as no file can be called */
+		return NULL;
+	}
+	return kt_location_load(t, text.data);
+}
+
 static kt_val moment_in_location(kt_sthread *t, const kt_args *a)
 {
 	kt_moment at = as_moment(a->self)->at;
 
-	at.location = kt_location_load(t, kt_text_of(a->v[0]).data);
+	at.location = load_location(t, a->v[0]);
 	return at.location == NULL ? KT_NULL : moment_new(t, at);
 }
 
@@ -439,7 +450,7 @@ static kt_val from_timestamp(kt_sthread *t, const kt_args *a)
 
 static kt_val is_valid_timezone(kt_sthread *t, const kt_args *a)
 {
-	if (kt_location_load(t, kt_text_of(a->v[0]).data) != NULL) {
+	if (load_location(t, a->v[0]) != NULL) {
 		return KT_TRUE;
 	}
 	const kt_star_error *error = kt_sthread_error(t);
@@ -492,7 +503,7 @@ static kt_val parse_time(kt_sthread *t, const kt_args *a)
 		layout = kt_text_of(a->v[1]);
 	}
 	if (a->v[2] != KT_NULL) {
-		location = kt_location_load(t, kt_text_of(a->v[2]).data);
+		location = load_location(t, a->v[2]);
 		if (location == NULL) {
 			return KT_NULL;
 		}
@@ -517,8 +528,7 @@ static kt_val make_time(kt_sthread *t, const kt_args *a)
 		.second = int_or(a->v[5], 0),
 		.nanos = int_or(a->v[6], 0),
 	};
-	const kt_location *location =
-		kt_location_load(t, a->v[7] == KT_NULL ? "" : kt_text_of(a->v[7]).data);
+	const kt_location *location = load_location(t, a->v[7]);
 	if (location == NULL) {
 		return KT_NULL;
 	}

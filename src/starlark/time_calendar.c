@@ -6,6 +6,12 @@
 #define SECONDS_PER_DAY 86400
 #define DAYS_PER_ERA 146097 /* 400 years */
 
+/*
+ * The reference counts years, and seconds, unsigned from this far before year 0: what lies before
+ * comes out at the other end.
+ */
+#define ABSOLUTE_YEARS 292277022400
+
 bool kt_year_is_leap(int64_t year)
 {
 	return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
@@ -49,7 +55,9 @@ kt_civil kt_civil_of(int64_t seconds)
 	int64_t clock;
 	int64_t day_of_era;
 	int64_t weekday;
-	__int128 days = floor_div(seconds, SECONDS_PER_DAY, &clock);
+	const __int128 origin = days_to_month(-(__int128)ABSOLUTE_YEARS, 3) * SECONDS_PER_DAY;
+	uint64_t absolute = (uint64_t)seconds - (uint64_t)origin;
+	__int128 days = floor_div(origin + absolute, SECONDS_PER_DAY, &clock);
 	__int128 era = floor_div(days + 719468, DAYS_PER_ERA, &day_of_era);
 	int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 -
 			       day_of_era / 146096) /
@@ -77,6 +85,8 @@ static int64_t seconds_of(const kt_date_parts *p, int32_t *ret_nanos)
 	int64_t nanos;
 	__int128 year = (__int128)p->year + floor_div((__int128)p->month - 1, 12, &month);
 	__int128 carry = floor_div(p->nanos, 1000000000, &nanos);
+	uint64_t early = month < 2 ? 1 : 0; /* a year begins in March there */
+	year = (__int128)((uint64_t)year - early + ABSOLUTE_YEARS) + early - ABSOLUTE_YEARS;
 	__int128 days = days_to_month(year, month + 1) + p->day - 1;
 	__int128 total = days * SECONDS_PER_DAY + (__int128)p->hour * 3600 +
 			 (__int128)p->minute * 60 + p->second + carry;

@@ -124,10 +124,12 @@ static int escape(unquoter *u)
 	if (c == 'x' || c == 'u' || c == 'U') {
 		return hex(u);
 	}
-	return fail(u, "invalid escape sequence \\%.*s", u->at, 1);
+	char shown[4]; /* the reference takes the byte for a character */
+	return fail(u, "invalid escape sequence \\%.*s", shown,
+		    kt_utf8_encode((unsigned char)c, shown));
 }
 
-kt_val kt_unquote(kt_scanner *self, const char *raw, size_t len)
+static kt_val unquote(kt_scanner *self, const char *raw, size_t len)
 {
 	KT_AUTO_BUF kt_buf out = KT_BUF_INIT;
 	unquoter u = {.scanner = self, .out = &out};
@@ -149,12 +151,6 @@ kt_val kt_unquote(kt_scanner *self, const char *raw, size_t len)
 		if (c == '\r') {
 			kt_buf_addc(&out, '\n');
 			u.at += u.at < u.end && *u.at == '\n' ? 1 : 0;
-		} else if ((unsigned char)c >= 0x80) {
-			/* A stray byte of the source becomes U+FFFD. */
-			size_t width;
-			kt_buf_add_rune(&out, kt_utf8_decode(u.at - 1, (size_t)(u.end - u.at) + 1,
-							     &width));
-			u.at += width - 1;
 		} else if (c != '\\' || keep_backslashes) {
 			kt_buf_addc(&out, c);
 		} else {
@@ -172,4 +168,22 @@ kt_val kt_unquote(kt_scanner *self, const char *raw, size_t len)
 	}
 	return u.bytes ? kt_bytes_new(self->t, kt_buf_str(&out), out.len)
 		       : kt_string_intern(self->t, kt_buf_str(&out), out.len);
+}
+
+kt_val kt_unquote(kt_scanner *self, const char *raw, size_t len)
+{
+	KT_AUTO_BUF kt_buf clean = KT_BUF_INIT;
+	size_t width;
+
+	if (kt_utf8_valid(raw, len)) {
+		return unquote(self, raw, len);
+	}
+	/* A stray byte of the source becomes U+FFFD before anything is looked at. */
+	for (size_t i = 0; i < len; i += width) {
+		kt_buf_add_rune(&clean, kt_utf8_decode(raw + i, len - i, &width));
+	}
+	if (clean.failed) {
+		return kt_star_raise_nomem(self->t);
+	}
+	return unquote(self, kt_buf_str(&clean), clean.len);
 }
