@@ -32,10 +32,14 @@ bench:
 bench-starlark:
 	@tests/bench/starlark/run
 
+# make fuzz MINUTES=10: each target that long
+fuzz:
+	@tools/fuzz $(or $(MINUTES),1)
+
 install: all
 	@$(MESON) install -C $(BUILD) --no-rebuild
 
 clean:
 	rm -rf $(BUILD) $(ASAN)
 
-.PHONY: all asan quickstart check check-long bench bench-starlark install clean
+.PHONY: all asan quickstart check check-long bench bench-starlark fuzz install clean
