@@ -46,9 +46,9 @@ int kt_merge_command(const kt_service_spec *spec, const kt_image_defaults *image
 {
 	const char *const *entrypoint = spec->entrypoint;
 	const char *const *cmd = spec->cmd;
-	if (entrypoint == NULL) {
-		entrypoint = image->entrypoint;
-		cmd = cmd != NULL ? cmd : image->cmd;
+	if (count(entrypoint) == 0) {
+		cmd = count(cmd) > 0 ? cmd : image->cmd;
+		entrypoint = entrypoint != NULL ? entrypoint : image->entrypoint;
 	}
 	const char *const *a = kt_strs_copy(arena, entrypoint != NULL ? entrypoint : no_strings);
 	const char *const *b = kt_strs_copy(arena, cmd != NULL ? cmd : no_strings);

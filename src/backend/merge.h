@@ -17,7 +17,8 @@ typedef struct kt_image_defaults {
 
 /*
  * An entrypoint in the spec replaces the image's and drops the image's cmd; a cmd in the
- * spec replaces the image's. Neither result is NULL.
+ * spec replaces the image's. An empty list leaves the image's cmd as it is, but an empty
+ * entrypoint does away with the image's. Neither result is NULL.
  */
 int kt_merge_command(const kt_service_spec *spec, const kt_image_defaults *image, kt_arena *arena,
 		     const char *const **ret_entrypoint, const char *const **ret_cmd, kt_err *err);

@@ -36,9 +36,13 @@ static void test_command(void **state)
 	static const char *const none[] = {NULL};
 	command_is(&(kt_service_spec){0}, "/entry | serve");
 	command_is(&(kt_service_spec){.cmd = mine}, "/entry | mine");
-	command_is(&(kt_service_spec){.cmd = none}, "/entry |");
+	command_is(&(kt_service_spec){.cmd = none}, "/entry | serve");
 	command_is(&(kt_service_spec){.entrypoint = mine}, "mine |");
 	command_is(&(kt_service_spec){.entrypoint = mine, .cmd = mine}, "mine | mine");
+	command_is(&(kt_service_spec){.entrypoint = mine, .cmd = none}, "mine |");
+	command_is(&(kt_service_spec){.entrypoint = none}, "| serve");
+	command_is(&(kt_service_spec){.entrypoint = none, .cmd = none}, "| serve");
+	command_is(&(kt_service_spec){.entrypoint = none, .cmd = mine}, "| mine");
 }
 
 static void test_env(void **state)
