@@ -1,4 +1,4 @@
-/* kurtosis test, check, lint: work on packages that needs no engine. */
+/* kurtosis test, check, lint, lsp: work on packages that needs no engine. */
 #include "base/alloc.h"
 #include "base/fs.h"
 #include "base/str.h"
@@ -6,6 +6,7 @@
 #include "cli/ui.h"
 #include "devtools/check.h"
 #include "devtools/lint.h"
+#include "devtools/lsp.h"
 #include "devtools/test.h"
 #include "package/package.h"
 
@@ -175,4 +176,18 @@ int kt_cmd_lint(kt_cli *cli, kt_err *err)
 	}
 	kt_out(cli, "%zu errors and %zu warnings in %zu files\n", errors, problems.len - errors, files);
 	return errors > 0 ? KT_CLI_TOLD : 0;
+}
+
+/* --- lsp ------------------------------------------------------------------ */
+
+int kt_cmd_lsp_start(kt_cli *cli, kt_err *err)
+{
+	const char *address = kt_cli_str(cli, "address");
+	if (*address != '\0') {
+		return KT_FAIL(err, UNSUPPORTED,
+			       "listening on a TCP address is not supported yet; editors start "
+			       "'kurtosis lsp start' and talk over its stdin and stdout");
+	}
+	kt_out_flush();
+	return kt_lsp_serve(STDIN_FILENO, STDOUT_FILENO, err);
 }

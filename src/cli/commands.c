@@ -193,7 +193,7 @@ static const kt_command loki[] = {
 };
 
 static const kt_command lsp[] = {
-	{LOCAL("start", "Start the Starlark LSP server"),
+	{LOCAL("start", "Start the Starlark LSP server"), .run = kt_cmd_lsp_start,
 	 FLAGS(STR("address", "", "Listen on this TCP address instead of using stdin and stdout"))},
 };
 

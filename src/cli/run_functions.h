@@ -46,6 +46,7 @@ int kt_cmd_image_pull(kt_cli *cli, kt_err *err);
 int kt_cmd_image_rm(kt_cli *cli, kt_err *err);
 int kt_cmd_open(kt_cli *cli, kt_err *err);
 int kt_cmd_lint(kt_cli *cli, kt_err *err);
+int kt_cmd_lsp_start(kt_cli *cli, kt_err *err);
 int kt_cmd_package_init(kt_cli *cli, kt_err *err);
 int kt_cmd_port_print(kt_cli *cli, kt_err *err);
 int kt_cmd_run(kt_cli *cli, kt_err *err);
