@@ -366,6 +366,8 @@ int kt_run_script(kt_cli *cli, kt_grpc_client *apic, const char *script, const c
 	args.serialized_script = (char *)(uintptr_t)script;
 	KT_OPT_SET(ApiContainerApi__RunStarlarkScriptArgs, &args, serialized_params,
 		   (char *)(uintptr_t)params);
+	KT_OPT_SET(ApiContainerApi__RunStarlarkScriptArgs, &args, allow_privileged_mode,
+		   kt_cli_has(cli, "privileged") && kt_cli_bool(cli, "privileged"));
 	kt_grpc_opts opts = {.cancel = cli->remote->interrupt};
 	kt_grpc_stream *stream = kt_grpc_stream_start(
 		apic, &kt_apic_rpcs[KT_APIC_RUN_STARLARK_SCRIPT], &args.base, &opts, err);

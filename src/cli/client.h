@@ -63,7 +63,8 @@ const char *kt_service_status(const kt_service_info *service, int *ret_color);
 
 /*
  * Runs a script in the enclave and waits; `what` completes its error messages. With output, the
- * results of its instructions and what it returns are appended there, a line each.
+ * results of its instructions and what it returns are appended there, a line each. The command's
+ * flag --privileged, where it has one, goes along.
  */
 int kt_run_script(kt_cli *cli, kt_grpc_client *apic, const char *script, const char *params,
 		  const char *what, kt_buf *output, kt_err *err);

@@ -103,6 +103,8 @@ struct kt_cli {
 	struct kt_remote *remote; /* connections; see client.h */
 };
 
+/* Whether the command has a flag of that name. The functions after it are for flags that it has. */
+bool kt_cli_has(const kt_cli *cli, const char *flag);
 /* A flag of the command or a global one, by name. */
 const char *kt_cli_str(const kt_cli *cli, const char *flag);
 bool kt_cli_bool(const kt_cli *cli, const char *flag);

@@ -239,7 +239,8 @@ static const kt_command service[] = {
 	 FLAGS(SERVICE_FLAGS,
 	       STR("ip-address-placeholder", "",
 		   "The text that stands for the service's own address in its configuration"),
-	       STR("json-service-config", "", "Read the whole configuration from this JSON file"),
+	       STR("json-service-config", "", "Read the whole configuration from this JSON file (- for stdin), in the form of "
+		   "service inspect -o json"),
 	       FULL_UUIDS),
 	 ARGS(ARG("enclave", KT_ARG_ENCLAVE), ARG("service-name", KT_ARG_TEXT),
 	      ARG_OR("image", KT_ARG_TEXT, ""))},
@@ -269,7 +270,7 @@ static const kt_command service[] = {
 	 ARGS(ARG("enclave", KT_ARG_ENCLAVE), {"service", KT_ARG_SERVICE, KT_ARG_GREEDY, ""})},
 	{ENGINE("stop", "Stops a service"), .run = kt_cmd_service_stop,
 	 ARGS(ARG("enclave", KT_ARG_ENCLAVE), {"service", KT_ARG_SERVICE, KT_ARG_GREEDY, ""})},
-	{ENGINE("update", "Update a service"),
+	{ENGINE("update", "Update a service"), .run = kt_cmd_service_update,
 	 FLAGS(STR("image", "", "The image to use from now on"), SERVICE_FLAGS),
 	 ARGS(ARG("enclave", KT_ARG_ENCLAVE), ARG("service", KT_ARG_SERVICE))},
 };

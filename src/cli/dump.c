@@ -165,8 +165,8 @@ static int dump_services(dump *self, kt_err *err)
 	KT_AUTO_MSG ApiContainerApi__GetServicesResponse *live = NULL;
 	KT_AUTO_MSG ApiContainerApi__GetExistingAndHistoricalServiceIdentifiersResponse *all = NULL;
 	if (kt_apic_call(self->cli, self->apic, KT_APIC_GET_SERVICES, &args, &live, err) < 0 ||
-	    kt_apic_call(self->cli, self->apic, KT_APIC_GET_SERVICE_IDENTIFIERS, &nothing, &all, err) <
-		    0) {
+	    kt_apic_call(self->cli, self->apic, KT_APIC_GET_SERVICE_IDENTIFIERS, &nothing, &all,
+			 err) < 0) {
 		return -1;
 	}
 	for (size_t i = 0; i < live->n_service_info; i++) {

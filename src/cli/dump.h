@@ -1,4 +1,4 @@
-/* Writing what is known of enclaves and of the engine to files, for people who look into failures. */
+/* Writing what is known of enclaves and of the engine to files, for the search after failures. */
 #ifndef KT_CLI_DUMP_H
 #define KT_CLI_DUMP_H
 

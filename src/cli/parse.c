@@ -58,6 +58,11 @@ static const char *value_of(const kt_cli *cli, const char *name, bool *ret_given
 	return value != NULL ? value : flag_at(cli->command, (size_t)i)->fallback;
 }
 
+bool kt_cli_has(const kt_cli *cli, const char *flag)
+{
+	return find_flag(cli->command, flag, strlen(flag), 0) >= 0;
+}
+
 const char *kt_cli_str(const kt_cli *cli, const char *flag)
 {
 	return value_of(cli, flag, NULL);

@@ -107,6 +107,28 @@ static void set_files(json_t *to, const kt_service_info *service)
 	set_object(to, "files", mounts);
 }
 
+static void set_tolerations(json_t *to, const kt_service_info *service)
+{
+	json_t *list = json_array();
+	for (size_t i = 0; i < service->n_tolerations; i++) {
+		const ApiContainerApi__Toleration *from = service->tolerations[i];
+		json_t *one = json_object();
+		set_text(one, "key", from->key);
+		set_text(one, "value", from->value);
+		set_text(one, "operator", from->operator_);
+		set_text(one, "effect", from->effect);
+		if (from->toleration_seconds != 0) {
+			json_object_set_new(one, "toleration_seconds",
+					    json_integer(from->toleration_seconds));
+		}
+		json_array_append_new(list, one);
+	}
+	if (json_array_size(list) > 0) {
+		json_object_set(to, "tolerations", list);
+	}
+	json_decref(list);
+}
+
 json_t *kt_service_json(const kt_service_info *service)
 {
 	json_t *to = json_object();
@@ -128,6 +150,7 @@ json_t *kt_service_json(const kt_service_info *service)
 				    json_pack("{s:I, s:I}", "uid", (json_int_t)service->user->uid,
 					      "gid", (json_int_t)service->user->gid));
 	}
+	set_tolerations(to, service);
 	SET_MAP(to, "labels", service->n_labels, service->labels);
 	SET_MAP(to, "node_selectors", service->n_node_selectors, service->node_selectors);
 	json_object_set_new(to, "tini_enabled", json_boolean(KT_OPT_OR(service, tini_enabled, 0)));

@@ -1,4 +1,4 @@
-/* A service as JSON: the form of `service inspect -o json` and `service add --json-service-config`. */
+/* A service as JSON: what `service inspect -o json` prints and `--json-service-config` reads. */
 #ifndef KT_CLI_SERVICE_JSON_H
 #define KT_CLI_SERVICE_JSON_H
 

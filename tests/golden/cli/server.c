@@ -617,6 +617,16 @@ static int run_script(kt_grpc_call *call, const ProtobufCMessage *request, void 
 	(void)host;
 	const ApiContainerApi__RunStarlarkScriptArgs *args =
 		(const ApiContainerApi__RunStarlarkScriptArgs *)request;
+	if (strstr(args->serialized_script, "plan.add_service(name=args[") != NULL) {
+		KT_AUTO_BUF kt_buf text = KT_BUF_INIT;
+		kt_buf_addf(&text, "privileged=%d %s", KT_OPT_OR(args, allow_privileged_mode, 0),
+			    KT_OPT_OR(args, serialized_params, ""));
+		return strstr(kt_buf_str(&text), "\"broken\"") != NULL
+			       ? send_error(call, 3, "the service is broken", err)
+		       : send_result(call, kt_buf_str(&text), err) < 0
+			       ? -1
+			       : send_finished(call, true, "", err);
+	}
 	bool shown = strstr(args->serialized_script, "show-args") != NULL ||
 		     strstr(args->serialized_script, "args[") != NULL;
 	return perform(call, args->serialized_script,
