@@ -120,10 +120,35 @@ static void read_some(int *fd, kt_buf *into, size_t max)
 	}
 }
 
+/*
+ * write(2) to a pipe whose reader may be gone: EPIPE, never the signal, which is kept from this
+ * thread and taken back unless it was waiting before.
+ */
+static ssize_t write_quietly(int fd, const void *data, size_t len)
+{
+	sigset_t pipe_only;
+	sigset_t before;
+	sigset_t waiting;
+	sigemptyset(&pipe_only);
+	sigaddset(&pipe_only, SIGPIPE);
+	sigpending(&waiting);
+	pthread_sigmask(SIG_BLOCK, &pipe_only, &before);
+	ssize_t put = write(fd, data, len);
+	int number = errno;
+	if (put < 0 && number == EPIPE && sigismember(&waiting, SIGPIPE) == 0) {
+		static const struct timespec at_once = {0, 0};
+		while (sigtimedwait(&pipe_only, NULL, &at_once) < 0 && errno == EINTR) {
+		}
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	errno = number;
+	return put;
+}
+
 static void write_some(child *c, const kt_proc_spec *spec)
 {
 	const char *input = spec->input;
-	ssize_t put = write(c->in, input + c->written, spec->input_len - c->written);
+	ssize_t put = write_quietly(c->in, input + c->written, spec->input_len - c->written);
 	if (put > 0) {
 		c->written += (size_t)put;
 	}

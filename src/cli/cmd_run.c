@@ -7,6 +7,7 @@
 #include "cli/progress.h"
 #include "cli/run_dependencies.h"
 #include "cli/run_functions.h"
+#include "cli/run_graph.h"
 #include "cli/run_print.h"
 #include "cli/run_target.h"
 #include "cli/settings.h"
@@ -39,7 +40,7 @@ static void run_request_deinit(run_request *self)
 
 static int refuse_unbuilt(kt_cli *cli, kt_err *err)
 {
-	static const char *const unbuilt[] = {"pull", "output-graph", "with-mermaid"};
+	static const char *const unbuilt[] = {"pull"};
 	for (size_t i = 0; i < KT_ARRAY_LEN(unbuilt); i++) {
 		if (kt_cli_bool(cli, unbuilt[i])) {
 			return KT_FAIL(err, UNSUPPORTED, "the flag --%s is not supported yet", unbuilt[i]);
@@ -364,7 +365,10 @@ int kt_cmd_run(kt_cli *cli, kt_err *err)
 		rc = kt_show_dependencies(cli, &request.target, request.args, enclave.apic, err);
 		show_end(cli, &enclave);
 	} else if (rc == 0) {
-		rc = run_in(cli, &request, enclave.apic, err);
+		rc = kt_write_graph(cli, &request.target, request.args, enclave.apic, err);
+		if (rc == 0) {
+			rc = run_in(cli, &request, enclave.apic, err);
+		}
 		if (rc == 0) {
 			connect_services(cli, enclave.apic);
 		}

@@ -341,9 +341,10 @@ static const kt_command top[] = {
 	       BOOL("parallel", "Run instructions that do not depend on each other at once"),
 	       BOOL_ON("resource-check", "Check processor and memory limits before the run"),
 	       BOOL("privileged", "Allow services to ask for all privileges"),
-	       BOOL("output-graph", "Write a picture of the plan's dependency graph"),
-	       STR("output-graph-path", "./", "The directory of that picture"),
-	       BOOL("with-mermaid", "With --output-graph: write the graph as Mermaid text, too")),
+	       BOOL("output-graph", "Write a picture (PNG) of the plan's dependency graph before the run; "
+				    "needs Graphviz"),
+	       STR("output-graph-path", "./", "The directory for these files"),
+	       BOOL("with-mermaid", "Write that graph as Mermaid text; alone or with --output-graph")),
 	 ARGS(ARG("script-or-package-path", KT_ARG_EXISTING_PATH), ARG_OR("args", KT_ARG_TEXT, "{}"))},
 	{GROUP("service", "Manage services"), CHILDREN(service)},
 	{GROUP("loki", "Start Loki for log collection"), CHILDREN(loki)},

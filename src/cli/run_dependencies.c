@@ -16,6 +16,8 @@ static int ask_script(kt_cli *cli, const kt_target *target, const char *args, kt
 		   (char *)(uintptr_t)args);
 	KT_OPT_SET(ApiContainerApi__StarlarkScriptPlanYamlArgs, &request, main_function_name,
 		   (char *)(uintptr_t)kt_cli_str(cli, "main-function-name"));
+	KT_OPT_SET(ApiContainerApi__StarlarkScriptPlanYamlArgs, &request, allow_privileged_mode,
+		   kt_cli_bool(cli, "privileged"));
 	return kt_apic_call(cli, apic, KT_APIC_GET_SCRIPT_PLAN_YAML, &request, ret, err);
 }
 
@@ -32,6 +34,8 @@ static int ask_package(kt_cli *cli, const kt_target *target, const char *args, k
 	           relative_path_to_main_file, (char *)(uintptr_t)kt_cli_str(cli, "main-file"));
 	KT_OPT_SET(ApiContainerApi__StarlarkPackagePlanYamlArgs, &request, main_function_name,
 		   (char *)(uintptr_t)kt_cli_str(cli, "main-function-name"));
+	KT_OPT_SET(ApiContainerApi__StarlarkPackagePlanYamlArgs, &request, allow_privileged_mode,
+		   kt_cli_bool(cli, "privileged"));
 	if (target->kind == KT_TARGET_PACKAGE && kt_target_upload(cli, target, apic, err) < 0) {
 		return -1;
 	}
@@ -51,19 +55,24 @@ static void print_list(kt_cli *cli, const char *title, const json_t *list)
 	}
 }
 
-int kt_show_dependencies(kt_cli *cli, const kt_target *target, const char *args,
-			 kt_grpc_client *apic, kt_err *err)
+json_t *kt_ask_plan(kt_cli *cli, const kt_target *target, const char *args, kt_grpc_client *apic,
+		    kt_err *err)
 {
 	KT_AUTO_MSG ApiContainerApi__PlanYaml *plan = NULL;
 	int rc = target->kind == KT_TARGET_SCRIPT
-	                 ? ask_script(cli, target, args, apic, &plan, err)
-	                 : ask_package(cli, target, args, apic, &plan, err);
+			 ? ask_script(cli, target, args, apic, &plan, err)
+			 : ask_package(cli, target, args, apic, &plan, err);
 	if (rc < 0) {
-		return KT_WRAP(err, "An error occurred interpreting '%s' for its dependencies",
-			       target->argument);
+		KT_WRAP(err, "An error occurred interpreting '%s' for its plan", target->argument);
+		return NULL;
 	}
-	KT_AUTO_JSON json_t *value =
-		kt_yaml_parse(plan->plan_yaml, strlen(plan->plan_yaml), "the plan", err);
+	return kt_yaml_parse(plan->plan_yaml, strlen(plan->plan_yaml), "the plan", err);
+}
+
+int kt_show_dependencies(kt_cli *cli, const kt_target *target, const char *args,
+			 kt_grpc_client *apic, kt_err *err)
+{
+	KT_AUTO_JSON json_t *value = kt_ask_plan(cli, target, args, apic, err);
 	if (value == NULL) {
 		return -1;
 	}

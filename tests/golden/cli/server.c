@@ -657,7 +657,14 @@ static int plan_yaml(kt_grpc_call *call, const ProtobufCMessage *request, void *
 	(void)host;
 	ApiContainerApi__PlanYaml answer = API_CONTAINER_API__PLAN_YAML__INIT;
 	answer.plan_yaml = TEXT("packageId: DEFAULT_PACKAGE_ID_FOR_SCRIPT\nimages:\n- nginx:1.27\n"
-				"- redis:7\npackageDependencies:\n- github.com/ana/lib\n");
+				"- redis:7\npackageDependencies:\n- github.com/ana/lib\n"
+				"instructions:\n"
+				"- instructionUuid: a1\n  shortDescriptor: add_service(web)\n"
+				"  dependencies: []\n  isPrintInstruction: false\n"
+				"- instructionUuid: b2\n  shortDescriptor: run_sh(say \"hi\")\n"
+				"  dependencies:\n  - a1\n  isPrintInstruction: false\n"
+				"- instructionUuid: c3\n  shortDescriptor: print(\"x\")\n"
+				"  dependencies:\n  - b2\n  isPrintInstruction: true\n");
 	return kt_grpc_send(call, &answer.base, err);
 }
 

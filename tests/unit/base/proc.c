@@ -15,6 +15,18 @@ static void runs_with_input(void **state)
 	assert_string_equal(kt_buf_str(&result.err), "oops\n");
 }
 
+static void input_that_nobody_reads(void **state)
+{
+	(void)state;
+	KT_AUTO_ERR kt_err err = KT_ERR_INIT;
+	KT_AUTO_PROC_RESULT kt_proc_result result = {0};
+	static char input[1 << 20]; /* more than a pipe takes */
+	const char *argv[] = {"sh", "-c", "exec <&-; exit 4", NULL};
+	kt_proc_spec spec = {.argv = argv, .input = input, .input_len = sizeof(input)};
+	assert_int_equal(kt_proc_run(&spec, &result, &err), 0);
+	assert_int_equal(result.exit_code, 4);
+}
+
 static void missing_program_names_the_package(void **state)
 {
 	(void)state;
@@ -53,6 +65,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(runs_with_input),
+	        cmocka_unit_test(input_that_nobody_reads),
 	        cmocka_unit_test(missing_program_names_the_package),
 	        cmocka_unit_test(deadline_kills),
 	        cmocka_unit_test(output_is_bounded),
