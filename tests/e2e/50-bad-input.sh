@@ -44,5 +44,17 @@ printf '%s\n' 'def run(plan): plan.add_service(name = "a", config = ServiceConfi
 KURTOSIS_REGISTRIES_CONF=$PWD/down.conf kurtosis engine start
 refuse "127.0.0.1:1" kurtosis run --enclave down down.star
 kurtosis engine restart
+# A missing program is named with its Debian package.
+mkdir -p nobin
+ln -sf "$(command -v kurtosis)" nobin/kurtosis
+kurtosis engine stop
+PATH=$PWD/nobin kurtosis engine start
+package remote <<'STAR'
+other = import_module("github.com/somebody/something/main.star")
+def run(plan, args):
+    other.run(plan)
+STAR
+refuse "apt-get install git" kurtosis run --enclave nogit ./remote
+kurtosis engine restart
 # Still usable.
 expect "Starlark code successfully run" kurtosis run --enclave bad ok.star
