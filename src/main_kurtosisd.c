@@ -46,6 +46,9 @@ static int run_role(int argc, char **argv, const kt_paths *paths)
 	if (kt_str_eq(role, "image")) {
 		return kt_engine_image_main(argc - 1, argv + 1, &engine);
 	}
+	if (kt_str_eq(role, "fetch")) {
+		return kt_engine_fetch_main(argc - 1, argv + 1);
+	}
 	fprintf(stderr, "usage: kurtosisd engine | apic | exec-tty | image …\n"
 			"It is started by kurtosis; there is no need to call it.\n");
 	return 2;

@@ -283,7 +283,7 @@ static const kt_command top[] = {
 	 .run = kt_cmd_check,
 	 FLAGS(STR("main-file", "", "The package's file to check; empty means main.star"),
 	       STR("main-function-name", "", "The function to call; empty means run"),
-	       STR("args-file", "", "Read the arguments from this JSON or YAML file"),
+	       STR("args-file", "", "Read the arguments from this JSON or YAML file, a path or an http(s) URL"),
 	       BOOL("offline", "Use only packages that this machine has already")),
 	 ARGS(ARG("script-or-package-path", KT_ARG_PATH),
 	      ARG_OR("args", KT_ARG_TEXT, "{}"))},
@@ -334,7 +334,7 @@ static const kt_command top[] = {
 		      "Create the enclave in production mode: its services are restarted when they "
 		      "exit"),
 	       BOOL("no-connect", "Do not forward the services' ports to this machine"),
-	       STR("args-file", "", "Read the arguments from this JSON or YAML file"),
+	       STR("args-file", "", "Read the arguments from this JSON or YAML file, a path or an http(s) URL"),
 	       STR("image-download", "missing",
 		   "When images are pulled: `missing` (if they are not there) or always"),
 	       BOOL("non-blocking-tasks", "Keep the containers of run_sh and run_python"),

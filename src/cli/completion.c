@@ -95,12 +95,34 @@ static const char fish_script[] =
 	"complete -c %1$s -e\n"
 	"complete -c %1$s -f -a '(__%1$s_complete)'\n";
 
+static const char powershell_script[] =
+	"# powershell completion for %1$s\n"
+	"\n"
+	"Register-ArgumentCompleter -Native -CommandName '%1$s' -ScriptBlock {\n"
+	"    param($wordToComplete, $commandAst, $cursorPosition)\n"
+	"    $words = @($commandAst.CommandElements |\n"
+	"        Where-Object { $_.Extent.EndOffset -lt $cursorPosition } |\n"
+	"        ForEach-Object { $_.Extent.Text })\n"
+	"    $rest = @($words | Select-Object -Skip 1)\n"
+	"    # Before 7.3 an empty argument was dropped unless it was quoted twice.\n"
+	"    $empty = if ($PSVersionTable.PSVersion -ge [version]'7.3') { '' } else { '\"\"' }\n"
+	"    $partial = if ($wordToComplete) { $wordToComplete } else { $empty }\n"
+	"    $lines = @(& $words[0] %2$s @rest $partial 2>$null)\n"
+	"    foreach ($line in ($lines | Select-Object -SkipLast 1)) {\n"
+	"        $name, $text = $line -split \"`t\", 2\n"
+	"        if (-not $text) { $text = $name }\n"
+	"        [System.Management.Automation.CompletionResult]::new(\n"
+	"            $name, $name, 'ParameterValue', $text)\n"
+	"    }\n"
+	"}\n";
+
 int kt_cli_completion(kt_cli *cli, kt_err *err)
 {
 	static const struct {
 		const char *shell;
 		const char *script;
-	} scripts[] = {{"bash", bash_script}, {"zsh", zsh_script}, {"fish", fish_script}};
+	} scripts[] = {{"bash", bash_script}, {"zsh", zsh_script}, {"fish", fish_script},
+		     {"powershell", powershell_script}};
 	bool plain = kt_cli_bool(cli, "no-descriptions");
 	for (size_t i = 0; i < KT_ARRAY_LEN(scripts); i++) {
 		if (strcmp(scripts[i].shell, cli->command->name) == 0) {

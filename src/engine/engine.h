@@ -1,6 +1,6 @@
 /*
  * The engine: the gRPC service that creates, lists, stops and destroys enclaves, as a role of the
- * daemon's executable; and the helper role that works on the image store.
+ * daemon's executable; and the helper roles for the image store and for downloads.
  *
  *   kurtosisd engine --port N --ready-fd N [--log-level LEVEL] [--log-retention-period 168h]
  *                    [--restart-api-containers]
@@ -17,6 +17,8 @@
  *   kurtosisd image pull NAME              lines `progress DONE TOTAL WHAT`, then the ls line
  *   kurtosisd image load PATH [NAME]       one name per line
  *   kurtosisd image rm [-f] NAME…          one name per line
+ *
+ *   kurtosisd fetch URL                    the body of an http or https URL
  *
  * Progress and results go to stdout. A failure is the error's chain on stderr, one message per
  * line, then perhaps a line `Hint: TEXT`, and exit status 1.
@@ -43,5 +45,7 @@ typedef struct kt_engine_deps {
 int kt_engine_main(int argc, char **argv, const kt_engine_deps *deps);
 /* argv[0] is "image". */
 int kt_engine_image_main(int argc, char **argv, const kt_engine_deps *deps);
+/* argv[0] is "fetch". */
+int kt_engine_fetch_main(int argc, char **argv);
 
 #endif

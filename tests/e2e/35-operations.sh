@@ -29,6 +29,21 @@ grep -q '^C=4' out/box--*/output.log || fail "output.log: $(cat out/box--*/outpu
 grep -q '^C=4' out/twin--*/output.log || fail "the log of a removed service is not dumped"
 [ "$(cat out/files/input/in.txt)" = hello ] || fail "the artifact is not dumped"
 refuse "directory already exists" kurtosis enclave dump ops out
+
+# Arguments from a web server.
+printf 'word: "from the web"\n' >args.yml
+printf 'def run(plan, word):\n    plan.print(word)\n' >word.star
+exec 5< <(exec python3 -c '
+import http.server
+server = http.server.HTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler)
+print(server.server_port, flush=True)
+server.serve_forever()' 2>/dev/null)
+web=$!
+read -r port <&5
+expect "from the web" kurtosis run --enclave ops --args-file "http://127.0.0.1:$port/args.yml" word.star
+refuse "status 404" kurtosis run --enclave ops --args-file "http://127.0.0.1:$port/none.yml" word.star
+kill $web
+
 kurtosis enclave stop ops
 kurtosis dump all
 [ -s all/engines/kurtosis-engine/output.log ] || fail "the engine's log is not dumped"

@@ -773,6 +773,14 @@ int main(int argc, char **argv)
 	if (argc > 2 && strcmp(argv[1], "image") == 0) {
 		return image_main(argc, argv);
 	}
+	if (argc > 2 && strcmp(argv[1], "fetch") == 0) {
+		if (strstr(argv[2], "missing") != NULL) {
+			fprintf(stderr, "the server answered with the status 404\n");
+			return 1;
+		}
+		printf("from: %s", argv[2]);
+		return 0;
+	}
 	kt_grpc_server *server = start(&s, 0, &err);
 	if (server == NULL) {
 		return 1;
