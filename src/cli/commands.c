@@ -353,6 +353,19 @@ static const kt_command top[] = {
 	       STR_L("env", 'e', ".env", "The file with the environment variables"),
 	       BOOL_L("convert", 'c', "Write the Starlark script instead of running it")),
 	 ARGS(ARG("file-path", KT_ARG_PATH))},
+	{LOCAL("starlark", "Run a Starlark file, or what is typed"), .run = kt_cmd_starlark,
+	 .about = "Runs a Starlark file, or standard input when it is called -, or without one what is "
+		  "typed at a prompt. It knows json, time and struct, but nothing of plans and services.",
+	 FLAGS(STR("dialect", "kurtosis",
+		   "The language as packages see it (kurtosis), or with sets (standard)"),
+	       STR("option", "",
+		   "What the dialect leaves out, set apart by commas: set, while, recursion, "
+		   "toplevelcontrol, globalreassign"),
+	       BOOL("disassemble", "Print what the file is compiled to instead of running it"),
+	       STR("profile", "",
+		   "Print the time per function and line at the end, and write the stacks into this "
+		   "`file` as flame graph tools read them")),
+	 ARGS(ARG_OR("file", KT_ARG_PATH, ""))},
 	{LOCAL("test", "Runs the tests of a package"), .run = kt_cmd_test,
 	 FLAGS(STR_L("output", 'o', "text", "How the report is written: `text`, json or junit"),
 	       STR("test-file-pattern", "**/*_{test,spec}.star", "Which files hold tests"),

@@ -58,6 +58,7 @@ int kt_cmd_service_rm(kt_cli *cli, kt_err *err);
 int kt_cmd_service_shell(kt_cli *cli, kt_err *err);
 int kt_cmd_service_start(kt_cli *cli, kt_err *err);
 int kt_cmd_service_stop(kt_cli *cli, kt_err *err);
+int kt_cmd_starlark(kt_cli *cli, kt_err *err);
 int kt_cmd_test(kt_cli *cli, kt_err *err);
 int kt_cmd_service_update(kt_cli *cli, kt_err *err);
 int kt_cmd_version(kt_cli *cli, kt_err *err);

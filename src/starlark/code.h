@@ -99,7 +99,7 @@ typedef struct kt_code {
 	const char *doc;
 	kt_instr *instrs;
 	kt_spos *positions; /* by instruction */
-	uint32_t ninstrs;
+	uint32_t ninstrs, nchildren;
 	kt_val *consts;
 	kt_site *sites;
 	struct kt_code **children;
@@ -119,6 +119,9 @@ static inline kt_star_pos kt_code_pos(const kt_code *code, const struct kt_instr
 
 	return (kt_star_pos){code->file, pos.line, pos.col};
 }
+
+/* Appends the code and that of the functions in it, for people. -1 with an error. */
+int kt_code_print(kt_sthread *t, const kt_code *code, kt_buf *out);
 
 /* The code of the whole file. NULL with an error. All memory is of the run's heap. */
 kt_code *kt_compile(kt_sthread *t, const char *file, const kt_resolved *resolved);

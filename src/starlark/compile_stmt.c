@@ -447,6 +447,7 @@ static kt_code *finish(kt_fcomp *fc)
 	code->consts = copy_out(fc, fc->consts.items, fc->consts.len, sizeof(kt_val));
 	code->sites = copy_out(fc, fc->sites.items, fc->sites.len, sizeof(kt_site));
 	code->children = copy_out(fc, fc->children.items, fc->children.len, sizeof(kt_code *));
+	code->nchildren = (uint32_t)fc->children.len;
 	kt_vec_deinit(&fc->instrs);
 	kt_vec_deinit(&fc->positions);
 	kt_vec_deinit(&fc->consts);

@@ -20,7 +20,7 @@ kt_sthread *kt_sthread_new(kt_star *star)
 	self->star = star;
 	self->frame = &self->bottom;
 	self->bottom.base = self->stack;
-	self->slice = KT_SLICE;
+	self->slice = star->opt.profile == NULL ? KT_SLICE : 1;
 	self->next = star->threads;
 	if (self->next != NULL) {
 		self->next->prev = self;
@@ -69,6 +69,11 @@ int kt_thread_tick(kt_sthread *t)
 
 	star->steps += (uint64_t)(KT_SLICE - t->slice);
 	t->slice = KT_SLICE;
+	if (star->opt.profile != NULL) {
+		star->opt.profile(star->opt.user, t);
+		star->steps -= KT_SLICE - 1; /* the slice is one step long */
+		t->slice = 1;
+	}
 	if (star->opt.step_limit != 0 && star->steps > star->opt.step_limit) {
 		static const char msg[] = "Starlark computation cancelled: too many steps";
 

@@ -1,4 +1,5 @@
 /* From source to result. */
+#include "starlark/tools.h"
 #include "starlark/vm_internal.h"
 
 static kt_code *compile(kt_sthread *t, const char *file, const char *src, size_t len,
@@ -37,13 +38,12 @@ static kt_val run(kt_sthread *t, kt_code *code)
 	return fn == KT_NULL ? KT_NULL : kt_star_call(t, fn, NULL, 0, NULL, 0);
 }
 
-kt_val kt_star_exec(kt_sthread *t, const char *file, const char *src, size_t len,
-		    kt_val predeclared)
+kt_val kt_star_exec_piece(kt_sthread *t, const char *file, const char *src, size_t len,
+			  kt_val predeclared)
 {
 	kt_code *code;
 	const kt_unit *unit;
 	kt_val members;
-	kt_val module;
 
 	if (t->failed) {
 		kt_sthread_clear_error(t);
@@ -60,6 +60,15 @@ kt_val kt_star_exec(kt_sthread *t, const char *file, const char *src, size_t len
 			return KT_NULL;
 		}
 	}
+	return members;
+}
+
+kt_val kt_star_exec(kt_sthread *t, const char *file, const char *src, size_t len,
+		    kt_val predeclared)
+{
+	kt_val members = kt_star_exec_piece(t, file, src, len, predeclared);
+	kt_val module;
+
 	module = members == KT_NULL ? KT_NULL : kt_module_new(t, file, members);
 	if (module != KT_NULL) {
 		kt_val_freeze(t, module);
@@ -74,4 +83,19 @@ kt_val kt_star_eval(kt_sthread *t, const char *file, const char *src, size_t len
 		kt_sthread_clear_error(t);
 	}
 	return run(t, compile(t, file, src, len, predeclared, true));
+}
+
+int kt_star_disassemble(kt_sthread *t, const char *file, const char *src, size_t len,
+			kt_val predeclared, kt_buf *out)
+{
+	const kt_code *code;
+
+	if (t->failed) {
+		kt_sthread_clear_error(t);
+	}
+	code = compile(t, file, src, len, predeclared, false);
+	if (code == NULL) {
+		return -1;
+	}
+	return kt_code_print(t, code, out);
 }

@@ -6,10 +6,15 @@
 #define HEAP_DEFAULT_LIMIT ((size_t)1 << 30)
 #define TEXTS_LIMIT ((size_t)64 << 20) /* of messages, even of errors long forgotten */
 
+size_t kt_heap_limit(const kt_star *star)
+{
+	return star->opt.memory_limit != 0 ? star->opt.memory_limit : HEAP_DEFAULT_LIMIT;
+}
+
 static void *chunk_new(kt_star *star, size_t payload)
 {
 	size_t size = payload + ALIGN_UP(sizeof(kt_heap_chunk));
-	size_t limit = star->opt.memory_limit != 0 ? star->opt.memory_limit : HEAP_DEFAULT_LIMIT;
+	size_t limit = kt_heap_limit(star);
 	kt_heap_chunk *chunk;
 
 	if (size < payload || size > limit || star->total > limit - size) {

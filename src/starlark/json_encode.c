@@ -6,6 +6,7 @@
 #include "base/utf8.h"
 #include "base/vec.h"
 #include "starlark/bigint.h"
+#include "starlark/run_internal.h"
 
 #include <math.h>
 
@@ -299,6 +300,11 @@ static int encode_float(encoder *e, double d)
 
 static int encode_value(encoder *e, kt_val v)
 {
+	/* A range or a list in many places may be far longer as a text than in memory. */
+	if (e->out.len > kt_heap_limit(e->t->star)) {
+		kt_star_raise_nomem(e->t);
+		return fail_raised(e);
+	}
 	switch (kt_val_kind(v)) {
 	case KT_KIND_NONE:
 		kt_buf_adds(&e->out, "null");

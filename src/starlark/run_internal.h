@@ -72,6 +72,8 @@ struct kt_sthread {
 	kt_star_error err;
 };
 
+size_t kt_heap_limit(const kt_star *star); /* bytes; also for texts that are being built */
+
 /* Counts the steps of a slice; 0, or -1 with STEPS or CANCELLED raised. */
 int kt_thread_tick(kt_sthread *t);
 

@@ -63,6 +63,11 @@ typedef struct kt_star_options {
 	void (*print)(void *user, kt_sthread *t, const char *text, size_t len);
 	/* What follows "cannot load NAME: " when a load statement is executed. NULL: a default. */
 	const char *load_refusal;
+	/*
+	 * Called at every call and jump backwards, before it happens: kt_sthread_frame tells where.
+	 * For profilers; programs run several times slower. NULL = none.
+	 */
+	void (*profile)(void *user, kt_sthread *t);
 	void *user; /* the host's own; see kt_star_user */
 } kt_star_options;
 

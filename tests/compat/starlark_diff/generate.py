@@ -44,8 +44,9 @@ CALLS = ["abs(N)", "any(L)", "all(L)", "bool(X)", "bytes(X)", "bytes(S)", "bytes
          "fail(X)", "fail(X, X, sep = S)", "float(X)", "float(S)", "float(N)", "getattr(X, S)", "getattr(X, S, X)",
          'getattr(S, "upper")()', "hasattr(X, S)", "hash(X)", "hash(S)", "hash(Y)", "int(X)", "int(S)", "int(S, I)",
          "int(F)", "len(X)", "len(L)", "list(L)", "max(L)", "max(X, X)", "max(L, key = FN)", "min(N, N)",
-         "min(L, key = FN)", "ord(S)", "ord(Y)", "print(X)", "print(X, X, sep = S)", "range(I)", "range(I, I)",
-         "range(I, I, I)", "repr(X)", "reversed(L)", "sorted(L)", "sorted(L, reverse = B)", "sorted(L, key = FN)",
+         "min(L, key = FN)", "ord(S)", "ord(Y)", "print(X)", "print(X, X, sep = S)", "range(K)", "range(K, K)",
+         "range(K, K, K)", "len(range(0, 4294967296, K))", "(I in range(-9223372036854775807, 0, 3))",
+         "range(K, 1 << 40)[I]", "range(1 << 62, K, -7)[K:I]", "(range(K, 1 << 40) == range(K, 1 << 40, K))", "repr(X)", "reversed(L)", "sorted(L)", "sorted(L, reverse = B)", "sorted(L, key = FN)",
          "sorted(L, key = FN, reverse = B)", "str(X)", "tuple(L)", "type(X)", "zip(L, L)", "zip(L)", "zip()",
          "zip(L, L, L)", "set([1])", "json.encode(X)", "json.encode(D)", "json.decode(S)", "json.decode(J)",
          "json.indent(J)", "json.indent(J, indent = S)", "json.indent(json.encode(X), prefix = S)",
@@ -112,6 +113,8 @@ class Program:
             return self.any(depth)
         if word == "I":
             return self.pick(SMALL) if self.chance(0.7) else self.integer(depth)
+        if word == "K":  # lengths that loops may have
+            return self.pick(SMALL)
         if word == "F":
             return self.pick(FLOATS)
         if word == "N":
