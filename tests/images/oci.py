@@ -28,10 +28,11 @@ def compressed(tarball):
     """The layer as gzip beside the tarball, made once."""
     path = tarball + ".gz"
     if not os.path.exists(path):
-        with open(tarball, "rb") as source, open(path + ".part", "wb") as raw:
+        part = f"{path}.{os.getpid()}"
+        with open(tarball, "rb") as source, open(part, "wb") as raw:
             with gzip.GzipFile("", "wb", 1, raw, 0) as target:
                 shutil.copyfileobj(source, target, 1 << 20)
-        os.rename(path + ".part", path)
+        os.rename(part, path)
     return path
 
 
