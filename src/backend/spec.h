@@ -32,7 +32,7 @@ typedef struct kt_port_spec {
 } kt_port_spec;
 
 /*
- * Shows a directory of this host at mount_path, hiding what the image has there. The
+ * Shows a directory (or one file) of this host at mount_path, hiding what the image has there. The
  * service gets a writable copy of its own. Entries with the same mount_path are merged
  * in their order, later ones winning.
  */

@@ -7,6 +7,7 @@
 #include "cli/helper.h"
 #include "cli/progress.h"
 #include "cli/run_dependencies.h"
+#include "cli/run_enclave.h"
 #include "cli/run_functions.h"
 #include "cli/run_graph.h"
 #include "cli/run_print.h"
@@ -142,65 +143,6 @@ static int read_request(kt_cli *cli, run_request *request, kt_err *err)
 	return kt_target_open(kt_cli_arg(cli, "script-or-package-path"), &request->target, err);
 }
 
-/* --- the enclave ------------------------------------------------------------------------ */
-
-typedef struct run_enclave {
-	char *name;
-	char *uuid;
-	bool is_new;
-	kt_grpc_client *apic;
-} run_enclave;
-
-static void run_enclave_deinit(run_enclave *self)
-{
-	kt_free(self->name);
-	kt_free(self->uuid);
-	kt_grpc_client_free(self->apic);
-}
-
-static int take_enclave(kt_cli *cli, const kt_enclave_info *info, run_enclave *ret, kt_err *err)
-{
-	ret->name = kt_strdup(info->name);
-	ret->uuid = kt_strdup(info->enclave_uuid);
-	if (ret->name == NULL || ret->uuid == NULL) {
-		return kt_err_nomem(err);
-	}
-	ret->apic = kt_connect_apic(cli, info, err);
-	return ret->apic != NULL ? 0 : -1;
-}
-
-static int open_enclave(kt_cli *cli, run_enclave *ret, kt_err *err)
-{
-	const char *wanted = kt_cli_str(cli, "enclave");
-	if (*wanted != '\0') {
-		KT_AUTO_MSG EngineApi__GetEnclavesResponse *found = NULL;
-		const kt_enclave_info *info = NULL;
-		KT_AUTO_ERR kt_err reason = KT_ERR_INIT;
-		if (kt_find_enclave(cli, wanted, &found, &info, &reason) == 0) {
-			return take_enclave(cli, info, ret, err);
-		}
-		if (reason.code != KT_ERR_NOT_FOUND) {
-			kt_err_move(err, &reason);
-			return -1;
-		}
-	}
-	KT_AUTO_MSG EngineApi__CreateEnclaveResponse *answer = NULL;
-	kt_enclave_request request = {.name = wanted,
-				      .log_level = "debug",
-				      .version = "",
-				      .production = kt_cli_bool(cli, "production")};
-	KT_CLI_LOG(cli, "Creating a new enclave for Starlark to run inside...");
-	if (kt_create_enclave(cli, &request, &answer, err) < 0) {
-		return -1;
-	}
-	ret->is_new = true;
-	int rc = take_enclave(cli, answer->enclave_info, ret, err);
-	if (rc == 0) {
-		KT_CLI_LOG(cli, "Enclave '%s' created successfully", ret->name);
-	}
-	return rc;
-}
-
 /* --- running ---------------------------------------------------------------------------- */
 
 /* The fields that both requests have, under the same names. */
@@ -276,21 +218,6 @@ static kt_grpc_stream *start_run(kt_cli *cli, const run_request *request, kt_grp
 	return start_package(cli, request, apic, opts, err);
 }
 
-static int print_lines(kt_grpc_stream *stream, kt_run_printer *printer, kt_err *err)
-{
-	for (;;) {
-		KT_AUTO_MSG ProtobufCMessage *message = NULL;
-		int rc = kt_grpc_stream_recv(stream, &message, err);
-		if (rc <= 0) {
-			return rc;
-		}
-		if (kt_run_print(printer, (const ApiContainerApi__StarlarkRunResponseLine *)message,
-				 err) < 0) {
-			return -1;
-		}
-	}
-}
-
 static int interrupted(kt_cli *cli, kt_err *err)
 {
 	/* What follows (the block at the end) must not be cancelled as well. */
@@ -319,7 +246,7 @@ static int run_in(kt_cli *cli, const run_request *request, kt_grpc_client *apic,
 	} else {
 		printer.progress = kt_progress_new(NULL); /* without it all else works */
 	}
-	int rc = print_lines(stream, &printer, err);
+	int rc = kt_run_print_stream(&printer, stream, err);
 	kt_grpc_stream_free(stream);
 	bool success = printer.success;
 	kt_run_printer_deinit(&printer);
@@ -347,7 +274,7 @@ static void connect_services(kt_cli *cli, kt_grpc_client *apic)
 	}
 }
 
-static void show_end(kt_cli *cli, const run_enclave *enclave)
+static void show_end(kt_cli *cli, const kt_run_enclave *enclave)
 {
 	if (enclave->is_new) {
 		KT_AUTO_FREE char *message = kt_asprintf("Created enclave: %s", enclave->name);
@@ -366,13 +293,13 @@ static void show_end(kt_cli *cli, const run_enclave *enclave)
 int kt_cmd_run(kt_cli *cli, kt_err *err)
 {
 	run_request request = {.target = KT_TARGET_INIT};
-	run_enclave enclave = {NULL, NULL, false, NULL};
+	kt_run_enclave enclave = KT_RUN_ENCLAVE_INIT;
 	int rc = read_request(cli, &request, err);
 	if (rc == 0) {
 		rc = kt_catch_interrupt(cli, err);
 	}
 	if (rc == 0) {
-		rc = open_enclave(cli, &enclave, err);
+		rc = kt_run_enclave_open(cli, kt_cli_bool(cli, "production"), &enclave, err);
 	}
 	if (rc == 0 && kt_cli_bool(cli, "dependencies")) {
 		rc = kt_show_dependencies(cli, &request.target, request.args, enclave.apic, err);
@@ -387,7 +314,7 @@ int kt_cmd_run(kt_cli *cli, kt_err *err)
 		}
 		show_end(cli, &enclave);
 	}
-	run_enclave_deinit(&enclave);
+	kt_run_enclave_deinit(&enclave);
 	run_request_deinit(&request);
 	return rc;
 }

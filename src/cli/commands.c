@@ -352,7 +352,7 @@ static const kt_command top[] = {
 	 FLAGS(STR_L("enclave", 'n', "", "The enclave to run in; empty means a new one"),
 	       STR_L("env", 'e', ".env", "The file with the environment variables"),
 	       BOOL_L("convert", 'c', "Write the Starlark script instead of running it")),
-	 ARGS(ARG("file-path", KT_ARG_PATH))},
+	 ARGS(ARG("file-path", KT_ARG_PATH)), .run = kt_cmd_import},
 	{LOCAL("starlark", "Run a Starlark file, or what is typed"), .run = kt_cmd_starlark,
 	 .about = "Runs a Starlark file, or standard input when it is called -, or without one what is "
 		  "typed at a prompt. It knows json, time and struct, but nothing of plans and services.",

@@ -44,6 +44,7 @@ int kt_cmd_image_load(kt_cli *cli, kt_err *err);
 int kt_cmd_image_ls(kt_cli *cli, kt_err *err);
 int kt_cmd_image_pull(kt_cli *cli, kt_err *err);
 int kt_cmd_image_rm(kt_cli *cli, kt_err *err);
+int kt_cmd_import(kt_cli *cli, kt_err *err);
 int kt_cmd_open(kt_cli *cli, kt_err *err);
 int kt_cmd_lint(kt_cli *cli, kt_err *err);
 int kt_cmd_lsp_start(kt_cli *cli, kt_err *err);

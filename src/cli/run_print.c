@@ -257,3 +257,18 @@ int kt_run_print(kt_run_printer *self, const run_line *line, kt_err *err)
 	}
 	return rc;
 }
+
+int kt_run_print_stream(kt_run_printer *self, kt_grpc_stream *stream, kt_err *err)
+{
+	for (;;) {
+		KT_AUTO_MSG ProtobufCMessage *message = NULL;
+		int rc = kt_grpc_stream_recv(stream, &message, err);
+		if (rc <= 0) {
+			return rc;
+		}
+		if (kt_run_print(self, (const ApiContainerApi__StarlarkRunResponseLine *)message,
+				 err) < 0) {
+			return -1;
+		}
+	}
+}

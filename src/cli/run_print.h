@@ -28,5 +28,7 @@ typedef struct kt_run_printer {
 void kt_run_printer_deinit(kt_run_printer *self);
 int kt_run_print(kt_run_printer *self, const ApiContainerApi__StarlarkRunResponseLine *line,
 		 kt_err *err);
+/* Prints all lines of the stream until it ends. */
+int kt_run_print_stream(kt_run_printer *self, kt_grpc_stream *stream, kt_err *err);
 
 #endif

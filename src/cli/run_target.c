@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "cli/ui.h"
 #include "files/files.h"
+#include "package/compose.h"
 #include "package/package.h"
 
 #include <errno.h>
@@ -16,13 +17,6 @@
 
 #define SCRIPT_MAX ((size_t)256 << 20)
 #define REMOTE_PREFIX "github.com/"
-#define COMPOSE_ID "github.com/NOTIONAL_USER/USER_UPLOADED_COMPOSE_PACKAGE"
-
-static const char *const compose_names[] = {
-	"compose.yml",	       "compose.yaml",	      "docker-compose.yml",
-	"docker-compose.yaml", "docker_compose.yml",  "docker_compose.yaml",
-};
-
 void kt_target_deinit(kt_target *self)
 {
 	kt_free(self->argument);
@@ -52,14 +46,11 @@ static int open_script(kt_target *self, kt_err *err)
 static int compose_package(kt_target *self, kt_err *err)
 {
 	KT_AUTO_BUF kt_buf names = KT_BUF_INIT;
-	for (size_t i = 0; i < KT_ARRAY_LEN(compose_names); i++) {
-		KT_AUTO_FREE char *path = kt_path_join(self->dir, compose_names[i]);
-		if (path != NULL && kt_fs_exists(path)) {
-			self->package_id = kt_strdup(COMPOSE_ID);
-			return self->package_id != NULL ? 0 : kt_err_nomem(err);
-		}
-		kt_buf_addf(&names, "%s%s", i > 0 ? ", " : "", compose_names[i]);
+	if (kt_compose_find(self->dir) != NULL) {
+		self->package_id = kt_strdup(KT_COMPOSE_PACKAGE_ID);
+		return self->package_id != NULL ? 0 : kt_err_nomem(err);
 	}
+	kt_compose_add_names(&names);
 	return KT_FAIL(err, NOT_FOUND,
 		       "Neither a 'kurtosis.yml' file nor one of the default Compose files (%s) was "
 		       "found in the package root; at least one of these is required",

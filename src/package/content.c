@@ -1,6 +1,7 @@
 /* What one run reads: the root package, uploaded packages, fetched repositories. */
 #include "package/package.h"
 #include "package/cache.h"
+#include "package/compose.h"
 
 #include "base/alloc.h"
 #include "base/fs.h"
@@ -21,12 +22,6 @@
 #define PACKAGES_URL "https://docs.kurtosis.com/concepts-reference/packages"
 #define REPO_PREFIX "github.com/"
 
-/* The file names that make a directory a Docker Compose package, in order of preference. */
-static const char *const compose_names[] = {
-	"compose.yml",	      "compose.yaml",	     "docker-compose.yml",
-	"docker-compose.yaml", "docker_compose.yml", "docker_compose.yaml",
-};
-
 struct kt_content {
 	char *cache_dir;
 	char *store_dir;
@@ -35,6 +30,7 @@ struct kt_content {
 	kt_cancel *cancel;
 	char *root_id;	/* "" for a script */
 	char *root_dir; /* NULL for a script */
+	const char *compose; /* name of its compose file, when that is the package; static */
 	kt_map replace; /* of the root package; owns its values */
 	/* "OWNER/REPO@REF" -> tree (owned); "OWNER/REPO" -> the first tree used in this run. */
 	kt_map trees;
@@ -65,17 +61,6 @@ static int check_inside(const char *path, const char *tree, const char *locator,
 			      "'%s' is a link that leads out of its package: such files are not "
 			      "read",
 			      locator);
-}
-
-static const char *compose_file_in(const char *dir)
-{
-	for (size_t i = 0; i < KT_ARRAY_LEN(compose_names); i++) {
-		KT_AUTO_FREE char *path = kt_path_join(dir, compose_names[i]);
-		if (path != NULL && kt_fs_exists(path)) {
-			return compose_names[i];
-		}
-	}
-	return NULL;
 }
 
 /* The locator without its @ref: github.com/OWNER/REPO/PATH. */
@@ -118,19 +103,16 @@ static int check_name(const kt_package_yml *yml, const char *dir, const char *ex
 	return 0;
 }
 
-static int no_package_file(const char *dir, kt_err *err)
+/* A root without kurtosis.yml: its compose file is the package, under the id it was asked for. */
+static int read_compose_root(kt_content *self, const char *expected, kt_err *err)
 {
-	const char *compose = compose_file_in(dir);
-	if (compose != NULL) {
-		return KT_FAIL(err, UNSUPPORTED,
-			       "'%s' holds the Docker Compose file '%s' and no kurtosis.yml; Docker "
-			       "Compose packages are not supported yet",
-			       dir, compose);
-	}
 	KT_AUTO_BUF kt_buf names = KT_BUF_INIT;
-	for (size_t i = 0; i < KT_ARRAY_LEN(compose_names); i++) {
-		kt_buf_addf(&names, "%s%s", i > 0 ? ", " : "", compose_names[i]);
+	self->compose = kt_compose_find(self->root_dir);
+	if (self->compose != NULL) {
+		self->root_id = kt_strdup(kt_str_or(expected, KT_COMPOSE_PACKAGE_ID));
+		return self->root_id == NULL ? kt_err_nomem(err) : 0;
 	}
+	kt_compose_add_names(&names);
 	return KT_FAIL(err, NOT_FOUND,
 		       "No 'kurtosis.yml' file was found in the package root so fell back to "
 		       "Docker Compose package, but no default Compose files (%s) were found. "
@@ -146,7 +128,7 @@ static int read_root(kt_content *self, const char *expected, kt_err *err)
 	KT_AUTO_ERR kt_err why = KT_ERR_INIT;
 	if (kt_package_yml_read(self->root_dir, &yml, &why) < 0) {
 		if (why.code == KT_ERR_NOT_FOUND) {
-			return no_package_file(self->root_dir, err);
+			return read_compose_root(self, expected, err);
 		}
 		kt_err_move(err, &why);
 		return KT_WRAP(err, "Error occurred while parsing %s/kurtosis.yml", self->root_dir);
@@ -278,6 +260,11 @@ const char *kt_content_root_dir(const kt_content *self)
 	return self->root_dir;
 }
 
+const char *kt_content_compose_file(const kt_content *self)
+{
+	return self->compose;
+}
+
 /* --- locators ------------------------------------------------------------- */
 
 char *kt_content_resolve(kt_content *self, const char *text, const char *from, kt_err *err)
@@ -406,7 +393,7 @@ static int check_is_package(const char *tree, const kt_locator *locator, kt_err 
 				       ? -1
 				       : check_name(&yml, dir, expected, err);
 		}
-		if (compose_file_in(dir) != NULL) {
+		if (kt_compose_find(dir) != NULL) {
 			return 0;
 		}
 		if (*rest != '/' || strchr(rest + 1, '/') == NULL) {
@@ -431,13 +418,13 @@ static int missing_in_package(const kt_locator *locator, kt_err *err)
 		       path_in_repo(locator), locator->repo_path);
 }
 
-/* Whether an uploaded package holds the place: a kurtosis.yml on the way up to the store. */
+/* Whether an uploaded package holds the place: its own file on the way up to the store. */
 static bool is_uploaded(const char *path, const char *store_dir)
 {
 	KT_AUTO_FREE char *dir = kt_path_dir(path);
 	while (dir != NULL && strlen(dir) > strlen(store_dir)) {
 		KT_AUTO_FREE char *file = kt_path_join(dir, KT_PACKAGE_FILE);
-		if (file != NULL && kt_fs_exists(file)) {
+		if ((file != NULL && kt_fs_exists(file)) || kt_compose_find(dir) != NULL) {
 			return true;
 		}
 		char *parent = kt_path_dir(dir);
@@ -524,14 +511,6 @@ int kt_content_read(kt_content *self, const char *locator, kt_buf *ret, kt_err *
 	if (path == NULL) {
 		return -1;
 	}
-	for (size_t i = 0; i < KT_ARRAY_LEN(compose_names); i++) {
-		if (kt_str_eq(kt_path_base(path), compose_names[i])) {
-			return KT_FAIL(err, UNSUPPORTED,
-				       "'%s' is a Docker Compose file; importing those is not "
-				       "supported yet",
-				       locator);
-		}
-	}
 	if (kt_fs_read(path, MAX_FILE_BYTES, ret, err) < 0) {
 		return KT_WRAP(err,
 			       "Loading module content for module '%s' failed. An error occurred in "
@@ -539,6 +518,30 @@ int kt_content_read(kt_content *self, const char *locator, kt_buf *ret, kt_err *
 			       locator, path);
 	}
 	return 0;
+}
+
+/* The directory beyond which a compose file at path may not reach. The caller frees. */
+static char *compose_bounds(const kt_content *self, const char *path)
+{
+	bool in_root = self->root_dir != NULL && is_beneath(path, self->root_dir);
+	return in_root ? kt_strdup(self->root_dir) : kt_path_dir(path);
+}
+
+int kt_content_read_module(kt_content *self, const char *locator, kt_buf *ret, kt_err *err)
+{
+	KT_AUTO_LOCATOR kt_locator parsed = {0};
+	if (kt_locator_parse(locator, &parsed, err) < 0) {
+		return -1;
+	}
+	if (!kt_compose_is_default_name(kt_path_base(parsed.file_path))) {
+		return kt_content_read(self, locator, ret, err);
+	}
+	KT_AUTO_FREE char *path = kt_content_path(self, locator, KT_CONTENT_FILE, err);
+	if (path == NULL) {
+		return -1;
+	}
+	KT_AUTO_FREE char *bounds = compose_bounds(self, path);
+	return bounds == NULL ? kt_err_nomem(err) : kt_compose_to_package(path, bounds, ret, err);
 }
 
 /* --- downloads ------------------------------------------------------------ */

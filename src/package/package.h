@@ -100,6 +100,9 @@ const char *kt_content_root_id(const kt_content *self);
 /* Absolute directory of the root package; NULL for a script. Borrowed. */
 const char *kt_content_root_dir(const kt_content *self);
 
+/* The name of the compose file that the root package consists of; NULL for any other. Static. */
+const char *kt_content_compose_file(const kt_content *self);
+
 /*
  * The absolute, replaced locator (with @ref) that `text` means when written in the module
  * `from`; checks the rule against absolute imports within one package. The caller frees.
@@ -115,6 +118,8 @@ typedef enum kt_content_want {
 char *kt_content_path(kt_content *self, const char *locator, kt_content_want want, kt_err *err);
 /* Reads a resolved locator's file whole; appended to ret. At most 256 MiB. */
 int kt_content_read(kt_content *self, const char *locator, kt_buf *ret, kt_err *err);
+/* The same as Starlark: a compose file (compose.yml and the like) is turned into a script. */
+int kt_content_read_module(kt_content *self, const char *locator, kt_buf *ret, kt_err *err);
 /* Downloads a URL (upload_files) into a file that lives as long as self; its path is borrowed. */
 const char *kt_content_download(kt_content *self, const char *url, kt_err *err);
 

@@ -163,6 +163,21 @@ static void interp_deinit(interp *in)
 
 /* --- the run -------------------------------------------------------------- */
 
+/* A fault of the package is one text; any other error keeps its chain. */
+static int one_text(kt_err *why, kt_err *err)
+{
+	KT_AUTO_BUF kt_buf text = KT_BUF_INIT;
+	const char *message;
+	if (why->code != KT_ERR_INVALID) {
+		kt_err_move(err, why);
+		return -1;
+	}
+	for (size_t i = 0; (message = kt_err_message(why, i)) != NULL; i++) {
+		kt_buf_addf(&text, "%s%s", i > 0 ? CAUSED_BY : "", message);
+	}
+	return text.failed ? kt_err_nomem(err) : KT_FAIL(err, INVALID, "%s", kt_buf_str(&text));
+}
+
 /* The main file's locator and text. */
 static int read_main(interp *in, char **ret_locator, kt_buf *ret_src, kt_err *err)
 {
@@ -173,7 +188,10 @@ static int read_main(interp *in, char **ret_locator, kt_buf *ret_src, kt_err *er
 		return *ret_locator == NULL || ret_src->failed ? kt_err_nomem(err) : 0;
 	}
 	const char *dir = kt_content_root_dir(in->content);
-	const char *main_file = kt_str_or(request->main_file, KT_PACKAGE_MAIN_FILE);
+	/* A compose package has no other main file, whatever was asked for. */
+	const char *main_file =
+		kt_str_or(kt_content_compose_file(in->content),
+			  kt_str_or(request->main_file, KT_PACKAGE_MAIN_FILE));
 	if (dir == NULL) {
 		return KT_FAIL(err, INVALID, "There is neither a script nor a package to run");
 	}
@@ -191,7 +209,11 @@ static int read_main(interp *in, char **ret_locator, kt_buf *ret_src, kt_err *er
 			       "stat %s: no such file or directory",
 			       kt_content_root_id(in->content), path, path);
 	}
-	return kt_content_read(in->content, *ret_locator, ret_src, err);
+	KT_AUTO_ERR kt_err why = KT_ERR_INIT;
+	if (kt_content_read_module(in->content, *ret_locator, ret_src, &why) < 0) {
+		return one_text(&why, err);
+	}
+	return 0;
 }
 
 /* Turns the package's fault, or our own, into the error that the header promises. */

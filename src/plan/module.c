@@ -199,7 +199,7 @@ static void load(interp *in, kt_sthread *t, const char *locator, const char *nam
 	KT_AUTO_BUF kt_buf src = KT_BUF_INIT;
 	KT_AUTO_BUF kt_buf error = KT_BUF_INIT;
 	KT_AUTO_ERR kt_err err = KT_ERR_INIT;
-	if (kt_content_read(in->content, locator, &src, &err) < 0) {
+	if (kt_content_read_module(in->content, locator, &src, &err) < 0) {
 		KT_WRAP(&err, "An error occurred while loading the module '%s'", name);
 		interp_raise_chain(t, &err);
 		const kt_star_error *raised = kt_sthread_error(t);

@@ -1,5 +1,6 @@
 /* One service: its configuration made concrete, its container, its ports. */
 #include "base/alloc.h"
+#include "base/fs.h"
 #include "base/str.h"
 #include "run/run_internal.h"
 
@@ -133,6 +134,47 @@ static int set_ports(const kt_plan_config *config, kt_arena *arena, kt_service_s
 	return 0;
 }
 
+/*
+ * A file that is to be moved from a mounted artifact is mounted at its destination instead: no
+ * shell is needed in the image for it.
+ */
+static int add_moved(kt_run_env *env, const kt_plan_config *config, const kt_plan_pair *move,
+                     kt_arena *arena, kt_file_mount *ret, kt_err *err)
+{
+	for (size_t i = 0; i < config->files.len; i++) {
+		const kt_plan_mount *mount = &config->files.items[i];
+		size_t len = strlen(mount->path);
+		if (mount->artifacts.len != 1 || strncmp(move->key, mount->path, len) != 0 ||
+		    move->key[len] != '/') {
+			continue;
+		}
+		KT_AUTO_ARTIFACT kt_artifact artifact = KT_ARTIFACT_INIT;
+		const char *name = mount->artifacts.items[0];
+		int found = kt_artifacts_find(env->artifacts, name, &artifact, err);
+		if (found < 0) {
+			return -1;
+		}
+		bool into = kt_str_ends(move->value, "/");
+		const char *file =
+		        kt_arena_printf(arena, "%s%s", kt_str_or(artifact.dir, ""), move->key + len);
+		const char *to = kt_arena_printf(arena, "%s%s", move->value,
+		                                 into ? kt_path_base(move->key) : "");
+		if (file == NULL || to == NULL) {
+			return kt_err_nomem(err);
+		}
+		*ret = (kt_file_mount){to, file, name};
+		return found > 0 && kt_fs_exists(file)
+		               ? 0
+		               : KT_FAIL(err, NOT_FOUND,
+		                         "Files artifact '%s' has no file '%s' to be moved to '%s'",
+		                         name, move->key + len, move->value);
+	}
+	return KT_FAIL(err, UNSUPPORTED,
+	               "'files_to_be_moved' has '%s', which is not in a mounted files artifact; "
+	               "moving the image's own files is not supported yet",
+	               move->key);
+}
+
 /* Looks the mounted artifacts up; every mount of several artifacts gives several rows. */
 static int set_files(kt_run_env *env, const kt_plan_config *config, kt_arena *arena,
                      kt_service_spec *spec, kt_err *err)
@@ -142,7 +184,8 @@ static int set_files(kt_run_env *env, const kt_plan_config *config, kt_arena *ar
 	for (size_t i = 0; i < config->files.len; i++) {
 		n_files += config->files.items[i].artifacts.len;
 	}
-	kt_file_mount *files = KT_ARENA_ARRAY(arena, kt_file_mount, n_files + 1);
+	size_t n_moved = config->files_to_be_moved.len;
+	kt_file_mount *files = KT_ARENA_ARRAY(arena, kt_file_mount, n_files + n_moved + 1);
 	kt_persistent_dir *dirs = KT_ARENA_ARRAY(arena, kt_persistent_dir, config->files.len + 1);
 	if (files == NULL || dirs == NULL) {
 		return kt_err_nomem(err);
@@ -167,6 +210,12 @@ static int set_files(kt_run_env *env, const kt_plan_config *config, kt_arena *ar
 			}
 			files[spec->files_len++] = (kt_file_mount){
 			        mount->path, kt_arena_strdup(arena, artifact.dir), name};
+		}
+	}
+	for (size_t i = 0; i < n_moved; i++) {
+		if (add_moved(env, config, &config->files_to_be_moved.items[i], arena,
+		              &files[spec->files_len++], err) < 0) {
+			return -1;
 		}
 	}
 	spec->files = files;
@@ -229,11 +278,6 @@ static int set_commands(const kt_plan_config *config, kt_arena *arena, kt_servic
 static int make_spec(kt_run_env *env, const kt_reg *reg, const kt_plan_config *config,
                      kt_arena *arena, kt_service_spec *spec, kt_err *err)
 {
-	if (config->files_to_be_moved.len > 0) {
-		return KT_FAIL(err, UNSUPPORTED,
-		               "'files_to_be_moved' of service '%s' is not supported yet",
-		               reg->name);
-	}
 	*spec = (kt_service_spec){
 	        .uuid = reg->uuid,
 	        .name = reg->name,

@@ -279,12 +279,18 @@ static int prepare_files(starting *s, kt_err *err)
 		if (copy == NULL) {
 			return kt_err_nomem(err);
 		}
+		bool file = !kt_fs_is_dir(mount->host_dir);
+		KT_AUTO_FREE char *place =
+			file ? kt_path_join(copy, kt_path_base(mount->host_dir)) : kt_strdup(copy);
+		if (place == NULL) {
+			return kt_err_nomem(err);
+		}
 		if (kt_fs_mkdirs(copy, 0755, err) < 0 ||
-		    kt_fs_copy_tree(mount->host_dir, copy, err) < 0) {
+		    kt_fs_copy_tree(mount->host_dir, place, err) < 0) {
 			return KT_WRAP(err, "cannot place files artifact '%s' at '%s'",
 				       kt_str_or(mount->label, mount->host_dir), mount->mount_path);
 		}
-		if (first == i && add_mount(s, copy, mount->mount_path, "", err) < 0) {
+		if (first == i && add_mount(s, place, mount->mount_path, "", err) < 0) {
 			return -1;
 		}
 	}

@@ -7,12 +7,14 @@
  * Options: function=NAME, cluster=TYPE, privileged=1, service=NAME:PORT,PORT (exists in the
  * enclave), artifact=NAME (the same), cpu=MILLIS and memory=MB (free on the host), env=JSON,
  * cache=DIR (package cache; without one nothing is fetched), yaml=1 (plan YAML instead of the
- * records), obeyed=1 (the edges that execution keeps).
+ * records), obeyed=1 (the edges that execution keeps), compose=1 (the script that the compose
+ * file of the directory becomes).
  * Ids of runtime values are numbered in order of appearance, made-up names are masked.
  */
 #include "plan/graph.h"
 #include "plan/plan.h"
 #include "plan/plan_yaml.h"
+#include "package/compose.h"
 
 #include "base/alloc.h"
 #include "base/fs.h"
@@ -32,7 +34,7 @@ typedef struct options {
 	const char *path;
 	const char *args;
 	const char *cache;
-	bool yaml, obeyed;
+	bool yaml, obeyed, compose;
 } options;
 
 static void add_service(options *o, char *spec)
@@ -83,6 +85,8 @@ static bool read_option(options *o, char *arg)
 		o->cache = value;
 	} else if (kt_str_eq(arg, "yaml")) {
 		o->yaml = true;
+	} else if (kt_str_eq(arg, "compose")) {
+		o->compose = true;
 	} else if (kt_str_eq(arg, "obeyed")) {
 		o->obeyed = true;
 	} else if (kt_str_eq(arg, "env")) {
@@ -281,6 +285,21 @@ static int interpret(options *o)
 	return rc == 0 ? 0 : 1;
 }
 
+static int print_compose(const char *dir)
+{
+	KT_AUTO_ERR kt_err err = KT_ERR_INIT;
+	KT_AUTO_BUF kt_buf script = KT_BUF_INIT;
+	const char *name = kt_compose_find(dir);
+	KT_AUTO_FREE char *path = name == NULL ? NULL : kt_path_join(dir, name);
+	if (path != NULL && kt_compose_to_package(path, dir, &script, &err) == 0) {
+		fputs(kt_buf_str(&script), stdout);
+		return 0;
+	}
+	KT_AUTO_FREE char *text = kt_err_text(&err);
+	line("error", kt_str_or(text, "there is no compose file"));
+	return 1;
+}
+
 int main(int argc, char **argv)
 {
 	options o = {0};
@@ -298,7 +317,7 @@ int main(int argc, char **argv)
 	o.facts.n_services = o.services.len;
 	o.facts.artifacts = (const char *const *)o.artifacts.items;
 	o.facts.n_artifacts = o.artifacts.len;
-	int rc = interpret(&o);
+	int rc = o.compose ? print_compose(o.path) : interpret(&o);
 	for (size_t k = 0; k < o.ports.len; k++) {
 		kt_strvec_deinit(&o.ports.items[k]);
 	}

@@ -184,7 +184,8 @@ static void refused_field(void **state)
 	harness_add_service(h, "db", 0)->u.add_service.config.files_to_be_moved =
 	        (kt_plan_pairs){moved, 1};
 	harness_run(h, false);
-	harness_expect(h, "Caused by: 'files_to_be_moved' of service 'db' is not supported yet\n");
+	harness_expect(h, "Caused by: 'files_to_be_moved' has '/a', which is not in a mounted files "
+	                  "artifact; moving the image's own files is not supported yet\n");
 }
 
 static void add_services(void **state)
