@@ -125,6 +125,24 @@ static kt_err_code code_of_errno(int errnum)
 	}
 }
 
+/* What helps whatever was tried; NULL where that depends. */
+static const char *remedy_of_errno(int errnum)
+{
+	switch (errnum) {
+	case ENOSPC:
+	case EDQUOT:
+		return "make room on that file system, for example with: kurtosis clean -a";
+	case EROFS:
+		return "choose a writable directory: KURTOSIS_HOME holds what is kept, "
+		       "KURTOSIS_RUNTIME_DIR what ends with the machine";
+	case EMFILE:
+	case ENFILE:
+		return "raise the limit of open files (ulimit -n)";
+	default:
+		return NULL;
+	}
+}
+
 int kt_err_set_errno(kt_err *err, int errnum, const char *fmt, ...)
 {
 	if (err == NULL) {
@@ -139,6 +157,10 @@ int kt_err_set_errno(kt_err *err, int errnum, const char *fmt, ...)
 	va_start(args, fmt);
 	push_note(err, fmt, args);
 	va_end(args);
+	const char *remedy = remedy_of_errno(errnum);
+	if (remedy != NULL) {
+		kt_err_hint(err, "%s", remedy);
+	}
 	kt_err_release(&old);
 	return -1;
 }

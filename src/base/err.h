@@ -61,7 +61,10 @@ void kt_err_release(kt_err *err);
 /* Set a new error, replacing what was there. All accept err == NULL. They return -1. */
 int kt_err_set(kt_err *err, kt_err_code code, const char *fmt, ...) KT_PRINTF(3, 4);
 int kt_err_setv(kt_err *err, kt_err_code code, const char *fmt, va_list args) KT_PRINTF(3, 0);
-/* As kt_err_set, with ": strerror(errnum)" as cause; the code follows from errnum. */
+/*
+ * As kt_err_set, with ": strerror(errnum)" as cause; the code follows from errnum, and so does
+ * the hint where a remedy is the same whatever was tried (full disk, read-only file system).
+ */
 int kt_err_set_errno(kt_err *err, int errnum, const char *fmt, ...) KT_PRINTF(3, 4);
 int kt_err_nomem(kt_err *err);
 /* Puts a message in front of the chain. */

@@ -64,6 +64,15 @@ static int check_version(kt_cli *cli, const char *version, kt_err *err)
 
 static int silent_engine(kt_err *err)
 {
+	uint16_t port;
+	if (!kt_engine_process_runs() && kt_engine_port(&port, NULL) == 0) {
+		KT_FAIL(err, UNAVAILABLE,
+			"port %u of 127.0.0.1 is in use by another program, which is no Kurtosis "
+			"engine",
+			port);
+		kt_engine_port_hint(err);
+		return -1;
+	}
 	return KT_FAIL(err, UNAVAILABLE,
 		       "We couldn't guarantee that a Kurtosis engine is running because we found a "
 		       "running engine container whose server isn't responding; because this is a "
@@ -169,12 +178,32 @@ static bool known_before(kt_cli *cli, const char *identifier)
 	return false;
 }
 
+/* Asking does no harm twice: the engine may have been restarted since it was connected to. */
+static int get_enclaves(kt_cli *cli, EngineApi__GetEnclavesResponse **ret, kt_err *err)
+{
+	EngineApi__GetEnclavesByUuidsArgs args = ENGINE_API__GET_ENCLAVES_BY_UUIDS_ARGS__INIT;
+	if (kt_engine_call(cli, KT_ENGINE_GET_ENCLAVES_BY_UUIDS, &args, ret, err) == 0) {
+		return 0;
+	}
+	if (err == NULL || err->code != KT_ERR_UNAVAILABLE) {
+		return -1;
+	}
+	kt_grpc_client *old = cli->remote->engine;
+	cli->remote->engine = NULL;
+	if (kt_connect_running_engine(cli, NULL) < 0) {
+		cli->remote->engine = old;
+		return -1;
+	}
+	kt_grpc_client_free(old);
+	kt_err_release(err);
+	return kt_engine_call(cli, KT_ENGINE_GET_ENCLAVES_BY_UUIDS, &args, ret, err);
+}
+
 int kt_find_enclave(kt_cli *cli, const char *identifier, EngineApi__GetEnclavesResponse **ret,
 		    const kt_enclave_info **ret_info, kt_err *err)
 {
-	EngineApi__GetEnclavesByUuidsArgs args = ENGINE_API__GET_ENCLAVES_BY_UUIDS_ARGS__INIT;
 	KT_AUTO_MSG EngineApi__GetEnclavesResponse *all = NULL;
-	if (kt_engine_call(cli, KT_ENGINE_GET_ENCLAVES_BY_UUIDS, &args, &all, err) < 0) {
+	if (get_enclaves(cli, &all, err) < 0) {
 		return KT_WRAP(err, "An error occurred getting the enclaves");
 	}
 	const kt_enclave_info *found = NULL;

@@ -43,6 +43,12 @@ int kt_engine_port(uint16_t *ret, kt_err *err)
 	return 0;
 }
 
+void kt_engine_port_hint(kt_err *err)
+{
+	kt_err_hint(err, "end the program that holds the port (ss -ltnp shows it), or set "
+			 "KURTOSIS_ENGINE_PORT to a free one");
+}
+
 /* Where the engine keeps its pid, lock and log: the same rule as the engine's own. */
 static char *runtime_dir(kt_err *err)
 {
@@ -175,8 +181,26 @@ static int spawn_engine(const char *program, char *const *argv, int log_fd, int 
 	return rc == 0 ? 0 : kt_err_set_errno(err, rc, "%s cannot be started", program);
 }
 
+/* The engine ended without its one line: the last words in its log, from offset on, say why. */
+static int dead_engine(const char *log_path, off_t offset, kt_err *err)
+{
+	char text[1024];
+	KT_AUTO_FD int fd = open(log_path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd >= 0 ? pread(fd, text, sizeof(text) - 1, offset) : 0;
+	text[n > 0 ? n : 0] = '\0';
+	for (; n > 0 && text[n - 1] == '\n'; n--) {
+		text[n - 1] = '\0';
+	}
+	if (n > 0) {
+		KT_FAIL(err, UNAVAILABLE, "%s", text);
+		return KT_WRAP(err, "the engine ended while it started; its log is %s", log_path);
+	}
+	return KT_FAIL(err, UNAVAILABLE, "the engine ended while it started; its log is %s",
+		       log_path);
+}
+
 /* Reads the engine's one line: READY or ERROR. */
-static int await_ready(int fd, const char *log_path, kt_err *err)
+static int await_ready(int fd, const char *log_path, off_t log_offset, kt_err *err)
 {
 	KT_AUTO_BUF kt_buf line = KT_BUF_MAX(LINE_MAX_LEN);
 	kt_instant deadline = kt_after_ms(START_MS);
@@ -190,8 +214,7 @@ static int await_ready(int fd, const char *log_path, kt_err *err)
 			continue;
 		}
 		if (n <= 0) {
-			return KT_FAIL(err, UNAVAILABLE,
-				       "the engine ended while it started; its log is %s", log_path);
+			return dead_engine(log_path, log_offset, err);
 		}
 		kt_buf_add(&line, data, (size_t)n);
 		if (kt_buf_check(&line, err) < 0) {
@@ -204,7 +227,11 @@ static int await_ready(int fd, const char *log_path, kt_err *err)
 	}
 	const char *why = kt_str_starts(line.data, "ERROR ") ? line.data + 6 : line.data;
 	KT_FAIL(err, UNAVAILABLE, "%s", why);
-	return KT_WRAP(err, "the engine did not start");
+	KT_WRAP(err, "the engine did not start");
+	if (strstr(why, "in use by another program") != NULL) {
+		kt_engine_port_hint(err);
+	}
+	return -1;
 }
 
 static int start_locked(const kt_engine_options *options, uint16_t port, kt_err *err)
@@ -218,6 +245,7 @@ static int start_locked(const kt_engine_options *options, uint16_t port, kt_err 
 	if (log_fd < 0) {
 		return KT_FAIL_ERRNO(err, "the engine's log %s cannot be written", log_path);
 	}
+	off_t log_offset = lseek(log_fd, 0, SEEK_END);
 	int ready[2];
 	if (pipe2(ready, O_CLOEXEC) < 0) {
 		return KT_FAIL_ERRNO(err, "no pipe");
@@ -253,7 +281,7 @@ static int start_locked(const kt_engine_options *options, uint16_t port, kt_err 
 		return -1;
 	}
 	kt_close_ptr(&ready_in);
-	return await_ready(ready_out, log_path, err);
+	return await_ready(ready_out, log_path, log_offset, err);
 }
 
 int kt_engine_launch(const kt_engine_options *options, kt_err *err)
@@ -313,6 +341,11 @@ static pid_t running_pid(kt_err *err)
 	exe[n] = '\0';
 	/* A program replaced on disk reads as "kurtosisd (deleted)". */
 	return kt_str_starts(kt_path_base(exe), "kurtosisd") ? (pid_t)pid : 0;
+}
+
+bool kt_engine_process_runs(void)
+{
+	return running_pid(NULL) > 0;
 }
 
 int kt_engine_halt(kt_err *err)

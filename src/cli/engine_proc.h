@@ -38,6 +38,10 @@ typedef struct kt_engine_options {
 int kt_engine_launch(const kt_engine_options *options, kt_err *err);
 /* Ends the engine and waits for that; services live on. No engine is no error. */
 int kt_engine_halt(kt_err *err);
+/* Whether the process that the pid file names is an engine. */
+bool kt_engine_process_runs(void);
+/* The remedy for an engine port that another program holds. */
+void kt_engine_port_hint(kt_err *err);
 /* The engine's log file. The caller frees. */
 char *kt_engine_log_path(kt_err *err);
 

@@ -23,20 +23,28 @@ static int take_enclave(kt_cli *cli, const kt_enclave_info *info, kt_run_enclave
 	return ret->apic != NULL ? 0 : -1;
 }
 
+/* 1 = there was one, and it is taken; 0 = there is none. */
+static int take_existing(kt_cli *cli, const char *wanted, kt_run_enclave *ret, kt_err *err)
+{
+	KT_AUTO_MSG EngineApi__GetEnclavesResponse *found = NULL;
+	const kt_enclave_info *info = NULL;
+	KT_AUTO_ERR kt_err reason = KT_ERR_INIT;
+	if (kt_find_enclave(cli, wanted, &found, &info, &reason) == 0) {
+		return take_enclave(cli, info, ret, err) < 0 ? -1 : 1;
+	}
+	if (reason.code != KT_ERR_NOT_FOUND) {
+		kt_err_move(err, &reason);
+		return -1;
+	}
+	return 0;
+}
+
 int kt_run_enclave_open(kt_cli *cli, bool production, kt_run_enclave *ret, kt_err *err)
 {
 	const char *wanted = kt_cli_str(cli, "enclave");
-	if (*wanted != '\0') {
-		KT_AUTO_MSG EngineApi__GetEnclavesResponse *found = NULL;
-		const kt_enclave_info *info = NULL;
-		KT_AUTO_ERR kt_err reason = KT_ERR_INIT;
-		if (kt_find_enclave(cli, wanted, &found, &info, &reason) == 0) {
-			return take_enclave(cli, info, ret, err);
-		}
-		if (reason.code != KT_ERR_NOT_FOUND) {
-			kt_err_move(err, &reason);
-			return -1;
-		}
+	int taken = *wanted != '\0' ? take_existing(cli, wanted, ret, err) : 0;
+	if (taken != 0) {
+		return taken < 0 ? -1 : 0;
 	}
 	KT_AUTO_MSG EngineApi__CreateEnclaveResponse *answer = NULL;
 	kt_enclave_request request = {.name = wanted,
@@ -45,7 +53,12 @@ int kt_run_enclave_open(kt_cli *cli, bool production, kt_run_enclave *ret, kt_er
 				      .production = production};
 	KT_CLI_LOG(cli, "Creating a new enclave for Starlark to run inside...");
 	if (kt_create_enclave(cli, &request, &answer, err) < 0) {
-		return -1;
+		/* Another run may have made it since we looked. */
+		if (*wanted == '\0' || take_existing(cli, wanted, ret, NULL) != 1) {
+			return -1;
+		}
+		kt_err_release(err);
+		return 0;
 	}
 	ret->is_new = true;
 	int rc = take_enclave(cli, answer->enclave_info, ret, err);

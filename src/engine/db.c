@@ -2,9 +2,12 @@
 #include "engine/engine_internal.h"
 
 #include "base/alloc.h"
+#include "base/fs.h"
 #include "base/str.h"
 
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #define BUSY_MS 5000
 
@@ -32,8 +35,32 @@ void kt_enclave_row_deinit(kt_enclave_row *self)
 
 static int db_fail(const kt_engine_db *self, const char *what, kt_err *err)
 {
-	return KT_FAIL(err, IO, "%s the engine's database failed: %s", what,
-		       sqlite3_errmsg(self->db));
+	const char *file = sqlite3_db_filename(self->db, "main");
+	int system = sqlite3_system_errno(self->db);
+	int code = sqlite3_errcode(self->db);
+	if (code == SQLITE_FULL) {
+		system = ENOSPC;
+	} else if (code == SQLITE_READONLY) {
+		system = EROFS;
+	}
+	if (system == ENOSPC || system == EROFS) {
+		return kt_err_set_errno(err, system, "%s the engine's database '%s' failed", what,
+					kt_str_or(file, "?"));
+	}
+	return KT_FAIL(err, IO, "%s the engine's database '%s' failed: %s", what,
+		       kt_str_or(file, "?"), sqlite3_errmsg(self->db));
+}
+
+/* SQLite does not tell why it cannot open a file. */
+static void open_fail(const kt_engine_db *self, const char *path, kt_err *err)
+{
+	KT_AUTO_FREE char *dir = kt_path_dir(path);
+	if (dir != NULL && access(dir, W_OK) < 0) {
+		KT_FAIL_ERRNO(err, "the engine's directory '%s' cannot be written", dir);
+		return;
+	}
+	db_fail(self, "opening", err);
+	KT_WRAP(err, "'%s' cannot be used", path);
 }
 
 kt_engine_db *kt_engine_db_open(const char *path, kt_err *err)
@@ -47,8 +74,7 @@ kt_engine_db *kt_engine_db_open(const char *path, kt_err *err)
 	if (sqlite3_open_v2(path, &self->db, flags, NULL) != SQLITE_OK ||
 	    sqlite3_busy_timeout(self->db, BUSY_MS) != SQLITE_OK ||
 	    sqlite3_exec(self->db, schema, NULL, NULL, NULL) != SQLITE_OK) {
-		db_fail(self, "opening", err);
-		KT_WRAP(err, "'%s' cannot be used", path);
+		open_fail(self, path, err);
 		kt_engine_db_close(self);
 		return NULL;
 	}

@@ -16,6 +16,8 @@
 #define STOP_GRACE_MS 3000
 #define CONTAINERS_RUNNING                                                                         \
 	ENGINE_API__ENCLAVE_CONTAINERS_STATUS__EnclaveContainersStatus_RUNNING
+#define CONTAINERS_STOPPED                                                                         \
+	ENGINE_API__ENCLAVE_CONTAINERS_STATUS__EnclaveContainersStatus_STOPPED
 
 /* ---- entries ------------------------------------------------------------------------ */
 
@@ -355,12 +357,14 @@ static int destroy_known(kt_engine *self, const char *uuid, kt_err *err)
 	if (dir == NULL) {
 		return kt_err_nomem(err);
 	}
-	int known = set_phase(self, uuid, KT_PHASE_DESTROYING, err);
+	KT_AUTO_ERR kt_err cause = KT_ERR_INIT;
+	int known = set_phase(self, uuid, KT_PHASE_DESTROYING, &cause);
 	if (known < 0) {
-		return -1;
+		/* A full disk does not stand in the way of what makes room. */
+		kt_log_err(KT_LOG_WARN, PART, &cause, "cannot note the end of enclave %s", uuid);
+		kt_err_release(&cause);
 	}
 	end_apic(self, uuid, 0);
-	KT_AUTO_ERR kt_err cause = KT_ERR_INIT;
 	if (self->backend->ops->enclave_destroy(self->backend, uuid, &cause) < 0 &&
 	    (known == 0 || cause.code != KT_ERR_NOT_FOUND)) {
 		kt_err_move(err, &cause);
@@ -535,6 +539,28 @@ static int compare_views(const void *a, const void *b)
 	return strcmp(one->uuid.text, two->uuid.text);
 }
 
+/*
+ * Enclaves that no view shows: half made or half destroyed when something failed. `manage` is
+ * held, so nobody is at work on them.
+ */
+static int add_unsettled(kt_engine *self, kt_arena *arena, kt_enclave_views *ret, kt_err *err)
+{
+	KT_LOCK(&self->lock);
+	for (size_t i = 0; i < self->enclaves.len; i++) {
+		const kt_enclave_row *row = &self->enclaves.items[i]->row;
+		if (row->phase == KT_PHASE_RUNNING || row->phase == KT_PHASE_STOPPED) {
+			continue;
+		}
+		kt_enclave_view view = {.uuid = row->uuid,
+					.name = kt_arena_strdup(arena, row->name),
+					.containers = CONTAINERS_STOPPED};
+		if (view.name == NULL || kt_vec_push(ret, view) < 0) {
+			return kt_err_nomem(err);
+		}
+	}
+	return 0;
+}
+
 /* Destroys one and notes it in ret; a failure goes into the list of failures. */
 static int clean_one(kt_engine *self, const kt_enclave_view *view, kt_identifiers *ret,
 		     kt_strvec *failures, kt_err *err)
@@ -562,6 +588,7 @@ int kt_engine_clean(kt_engine *self, bool all, kt_identifiers *ret, kt_err *err)
 	KT_AUTO_STRVEC kt_strvec failures = KT_STRVEC_INIT;
 	kt_enclave_views views = {0};
 	int rc = kt_engine_views(self, &arena, &views, err);
+	rc = rc == 0 ? add_unsettled(self, &arena, &views, err) : rc;
 	if (rc == 0 && views.len > 1) {
 		qsort(views.items, views.len, sizeof(*views.items), compare_views);
 	}

@@ -131,7 +131,10 @@ static int check_digests(unpacking *self, int feed_rc, kt_err *feed_err, const c
 	if (blob != NULL && !kt_str_eq(digest, blob)) {
 		return wrong_digest("the blob", digest, blob, err);
 	}
-	if (self->tar_rc < 0 && (feed_rc == 0 || self->tar_err.code != KT_ERR_IO)) {
+	/* A writer that gave up closes the pipe: its reason is the one to tell. */
+	bool stopped = feed_rc < 0 && feed_err->code == KT_ERR_CANCELLED;
+	if (self->tar_rc < 0 &&
+	    (feed_rc == 0 || stopped || self->tar_err.code != KT_ERR_IO)) {
 		kt_err_move(err, &self->tar_err);
 		return KT_WRAP(err, "unpacking the layer %s failed", diff_id);
 	}

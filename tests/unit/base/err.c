@@ -70,10 +70,24 @@ static void no_memory_still_tells(void **state)
 	assert_string_equal(kt_err_name(KT_ERR_TIMEOUT), "TIMEOUT");
 }
 
+static void knows_the_remedy_of_a_full_disk(void **state)
+{
+	(void)state;
+	KT_AUTO_ERR kt_err err = KT_ERR_INIT;
+	assert_int_equal(kt_err_set_errno(&err, ENOSPC, "writing '%s'", "x"), -1);
+	assert_non_null(err.hint);
+	assert_non_null(strstr(err.hint, "kurtosis clean"));
+	kt_err_set_errno(&err, EROFS, "writing");
+	assert_non_null(strstr(err.hint, "KURTOSIS_HOME"));
+	kt_err_set_errno(&err, EIO, "writing");
+	assert_null(err.hint);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(chain_is_outermost_first),
+	        cmocka_unit_test(knows_the_remedy_of_a_full_disk),
+		cmocka_unit_test(chain_is_outermost_first),
 	        cmocka_unit_test(errno_gives_code_and_cause),
 	        cmocka_unit_test(a_new_error_may_quote_the_old),
 	        cmocka_unit_test(move_and_null),
