@@ -244,6 +244,36 @@ static int check_links(const compose_file *self, const compose_service *service)
 	return 0;
 }
 
+/* The shape of the values that are read without further questions. */
+static int check_shapes(const compose_file *self, const compose_service *service)
+{
+	static const struct {
+		const char *key;
+		bool text, list, map;
+	} rows[] = {
+		{"build", true, false, true},	   {"cap_add", false, true, false},
+		{"container_name", true, false, false}, {"deploy", false, false, true},
+		{"devices", false, true, false},   {"env_file", true, true, false},
+		{"healthcheck", false, false, true}, {"image", true, false, false},
+		{"links", false, true, false},	   {"network_mode", true, false, false},
+		{"networks", false, true, true},   {"profiles", false, true, false},
+	};
+	for (size_t i = 0; i < KT_ARRAY_LEN(rows); i++) {
+		const json_t *value = json_object_get(service->def, rows[i].key);
+		if (value == NULL || json_is_null(value) || (rows[i].text && json_is_string(value)) ||
+		    (rows[i].list && json_is_array(value)) || (rows[i].map && json_is_object(value))) {
+			continue;
+		}
+		return COMPOSE_FAIL(self, INVALID, "%s.%s must be %s%s%s%s%s", service->place,
+				    rows[i].key, rows[i].text ? "a text" : "",
+				    rows[i].text && (rows[i].list || rows[i].map) ? " or " : "",
+				    rows[i].list ? "a list" : "",
+				    rows[i].list && rows[i].map ? " or " : "",
+				    rows[i].map ? "a map" : "");
+	}
+	return 0;
+}
+
 int kt_compose_check_service(const compose_file *self, const compose_service *service)
 {
 	KT_AUTO_FREE char *prefix = kt_asprintf("%s.", service->place);
@@ -251,7 +281,7 @@ int kt_compose_check_service(const compose_file *self, const compose_service *se
 		return kt_err_nomem(self->err);
 	}
 	if (check_keys(self, service->def, prefix, service_keys, KT_ARRAY_LEN(service_keys)) < 0 ||
-	    check_networks(self, service) < 0 || check_count(self, service) < 0 ||
+	    check_shapes(self, service) < 0 || check_networks(self, service) < 0 || check_count(self, service) < 0 ||
 	    check_links(self, service) < 0) {
 		return -1;
 	}
