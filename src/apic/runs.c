@@ -168,6 +168,7 @@ kt_content_spec kt_apic_content_spec(const kt_apic *apic)
 	return (kt_content_spec){
 	        .cache_dir = apic->cache_dir,
 	        .store_dir = apic->store_dir,
+	        .fetch_url = kt_content_fetch_http,
 	        .cancel = apic->stop,
 	};
 }

@@ -2,6 +2,7 @@
 #include "base/alloc.h"
 #include "base/fs.h"
 #include "base/str.h"
+#include "cli/helper.h"
 #include "cli/run_functions.h"
 #include "cli/ui.h"
 #include "devtools/check.h"
@@ -33,6 +34,21 @@ static char *cache_dir(kt_err *err)
 		kt_err_nomem(err);
 	}
 	return dir;
+}
+
+/* Files from URLs are read by a role of kurtosisd, which has the HTTP client. */
+static int fetch_url(const char *url, int fd, const kt_cancel *cancel, kt_err *err)
+{
+	KT_AUTO_STRVEC kt_strvec words = KT_STRVEC_INIT;
+	KT_AUTO_BUF kt_buf content = KT_BUF_INIT;
+	(void)cancel; /* Ctrl-C ends both programs */
+	if (kt_strvec_add(&words, url) < 0) {
+		return kt_err_nomem(err);
+	}
+	if (kt_helper_output("fetch", &words, &content, err) < 0) {
+		return -1;
+	}
+	return kt_fs_write_all(fd, kt_buf_str(&content), content.len, err);
 }
 
 /* --- test ----------------------------------------------------------------- */
@@ -85,6 +101,7 @@ int kt_cmd_test(kt_cli *cli, kt_err *err)
 			     .ignore = ignore,
 			     .cache_dir = cache,
 			     .offline = kt_cli_bool(cli, "offline"),
+			     .fetch_url = fetch_url,
 			     .jobs = kt_cli_u32(cli, "jobs")};
 	KT_AUTO_TEST_REPORT kt_test_report report = {0};
 	if (kt_test_run(&spec, &report, err) < 0 || print_report(cli, format, &report, err) < 0) {
@@ -128,7 +145,8 @@ int kt_cmd_check(kt_cli *cli, kt_err *err)
 			      .main_file = *main_file == '\0' ? NULL : main_file,
 			      .main_function = kt_cli_str(cli, "main-function-name"),
 			      .cache_dir = cache,
-			      .offline = kt_cli_bool(cli, "offline")};
+			      .offline = kt_cli_bool(cli, "offline"),
+			      .fetch_url = fetch_url};
 	int verdict = kt_check(&spec, &out, err);
 	if (verdict < 0) {
 		return -1;

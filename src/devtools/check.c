@@ -24,6 +24,7 @@ static kt_content *open_content(const kt_check_spec *spec, const char *dir, kt_e
 	kt_content_spec content = {.cache_dir = spec->cache_dir,
 				   .root_dir = dir,
 				   .offline = spec->offline,
+				   .fetch_url = spec->fetch_url,
 				   .cancel = spec->cancel};
 	return kt_content_open(&content, err);
 }

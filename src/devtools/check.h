@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/thread.h"
+#include "package/package.h"
 
 typedef struct kt_check_spec {
 	const char *path;          /* a package's directory, its kurtosis.yml, or a script */
@@ -13,6 +14,7 @@ typedef struct kt_check_spec {
 	const char *main_function; /* NULL = run */
 	const char *cache_dir;     /* machine-wide package cache */
 	bool offline;
+	kt_content_fetch *fetch_url; /* how files from URLs are read; NULL = not at all */
 	kt_cancel *cancel;
 } kt_check_spec;
 

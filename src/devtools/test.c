@@ -207,6 +207,7 @@ static void *work(void *arg)
 	kt_content_spec spec = {.cache_dir = r->spec->cache_dir,
 				.root_dir = r->spec->dir,
 				.offline = r->spec->offline,
+				.fetch_url = r->spec->fetch_url,
 				.cancel = r->spec->cancel};
 	kt_content *content = kt_content_open(&spec, &err);
 	if (content == NULL) {

@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/thread.h"
 #include "base/vec.h"
+#include "package/package.h"
 
 #define KT_TEST_FILES "**/*_{test,spec}.star"
 #define KT_TEST_FUNCTIONS "test_*"
@@ -23,6 +24,7 @@ typedef struct kt_test_spec {
 	const char *cache_dir;        /* machine-wide package cache */
 	bool offline;                 /* never fetch packages */
 	unsigned jobs;                /* tests at a time; 0 = one per processor */
+	kt_content_fetch *fetch_url; /* how files from URLs are read; NULL = not at all */
 	kt_cancel *cancel;            /* may be NULL */
 } kt_test_spec;
 

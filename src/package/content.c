@@ -7,7 +7,6 @@
 #include "base/fs.h"
 #include "base/str.h"
 #include "base/vec.h"
-#include "net/http_client.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +17,6 @@
 #include <unistd.h>
 
 #define MAX_FILE_BYTES ((size_t)256 * 1024 * 1024)
-#define DOWNLOAD_TIMEOUT_MS (5 * 60 * 1000)
 #define PACKAGES_URL "https://docs.kurtosis.com/concepts-reference/packages"
 #define REPO_PREFIX "github.com/"
 
@@ -27,6 +25,7 @@ struct kt_content {
 	char *store_dir;
 	char *auth_token;
 	bool offline;
+	kt_content_fetch *fetch_url;
 	kt_cancel *cancel;
 	char *root_id;	/* "" for a script */
 	char *root_dir; /* NULL for a script */
@@ -191,6 +190,7 @@ static int set_up(kt_content *self, const kt_content_spec *spec, kt_err *err)
 	self->store_dir = kt_strdup(spec->store_dir);
 	self->auth_token = kt_strdup(spec->auth_token);
 	self->offline = spec->offline || spec->cache_dir == NULL;
+	self->fetch_url = spec->fetch_url;
 	self->cancel = spec->cancel == NULL ? NULL : kt_cancel_ref(spec->cancel);
 	if ((spec->cache_dir != NULL && self->cache_dir == NULL) ||
 	    (spec->store_dir != NULL && self->store_dir == NULL) ||
@@ -546,29 +546,6 @@ int kt_content_read_module(kt_content *self, const char *locator, kt_buf *ret, k
 
 /* --- downloads ------------------------------------------------------------ */
 
-/* Go shows a status with its name; these are the ones that occur. */
-static const char *status_name(int status)
-{
-	static const struct {
-		int status;
-		const char *name;
-	} names[] = {
-		{301, "Moved Permanently"}, {302, "Found"},
-		{304, "Not Modified"},	    {400, "Bad Request"},
-		{401, "Unauthorized"},	    {403, "Forbidden"},
-		{404, "Not Found"},	    {405, "Method Not Allowed"},
-		{410, "Gone"},		    {429, "Too Many Requests"},
-		{500, "Internal Server Error"}, {502, "Bad Gateway"},
-		{503, "Service Unavailable"},	{504, "Gateway Timeout"},
-	};
-	for (size_t i = 0; i < KT_ARRAY_LEN(names); i++) {
-		if (names[i].status == status) {
-			return names[i].name;
-		}
-	}
-	return "";
-}
-
 /* The base of the URL's path, or "download". The caller frees. */
 static char *download_name(const char *url)
 {
@@ -587,39 +564,16 @@ static char *download_name(const char *url)
 	return kt_strdup(bad ? "download" : base);
 }
 
-static int write_piece(void *arg, const void *data, size_t len, kt_err *err)
-{
-	return kt_fs_write_all(*(const int *)arg, data, len, err);
-}
-
 static int download_to(kt_content *self, const char *url, const char *path, kt_err *err)
 {
+	if (self->fetch_url == NULL) {
+		return KT_FAIL(err, UNSUPPORTED, "files from URLs cannot be read here");
+	}
 	KT_AUTO_FD int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	if (fd < 0) {
 		return KT_FAIL_ERRNO(err, "cannot create '%s'", path);
 	}
-	kt_http_client *client = kt_http_client_new(err);
-	if (client == NULL) {
-		return -1;
-	}
-	kt_http_request request = {
-		.url = url,
-		.sink = write_piece,
-		.sink_arg = &fd,
-		.deadline = kt_after_ms(DOWNLOAD_TIMEOUT_MS),
-		.cancel = self->cancel,
-	};
-	KT_AUTO_HTTP_RESPONSE kt_http_response response = KT_HTTP_RESPONSE_INIT;
-	int rc = kt_http_do(client, &request, &response, err);
-	if (rc < 0) {
-		KT_WRAP(err, "Failed to download '%s'", url);
-	} else if (response.status < 200 || response.status > 299) {
-		rc = KT_FAIL(err, UNAVAILABLE,
-			     "Downloading '%s' returned unexpected HTTP status '%d %s'", url,
-			     response.status, status_name(response.status));
-	}
-	kt_http_client_free(client);
-	return rc;
+	return self->fetch_url(url, fd, self->cancel, err);
 }
 
 const char *kt_content_download(kt_content *self, const char *url, kt_err *err)

@@ -75,6 +75,11 @@ char *kt_locator_replace(const char *locator, const kt_map *replace, kt_err *err
  */
 typedef struct kt_content kt_content;
 
+/* Writes what a URL holds to fd. Blocking. */
+typedef int kt_content_fetch(const char *url, int fd, const kt_cancel *cancel, kt_err *err);
+/* That over HTTP, in this process. */
+int kt_content_fetch_http(const char *url, int fd, const kt_cancel *cancel, kt_err *err);
+
 typedef struct kt_content_spec {
 	const char *cache_dir; /* machine-wide package cache, e.g. <root>/packages; created */
 	const char *store_dir; /* packages uploaded into the enclave; NULL = none */
@@ -88,6 +93,7 @@ typedef struct kt_content_spec {
 	bool fetch_root;
 	const char *auth_token; /* GitHub token for this run; NULL = the user's git configuration */
 	bool offline;           /* never fetch: what is not in the cache is NOT_FOUND */
+	kt_content_fetch *fetch_url; /* for upload_files of URLs; NULL = they are UNSUPPORTED */
 	kt_cancel *cancel;
 } kt_content_spec;
 

@@ -256,7 +256,7 @@ static int interpret(options *o)
 	KT_AUTO_BUF kt_buf script = KT_BUF_INIT;
 	kt_plan_request request = {
 		.main_function = o->function, .args_json = o->args, .facts = &o->facts};
-	kt_content_spec spec = {.cache_dir = o->cache};
+	kt_content_spec spec = {.cache_dir = o->cache, .fetch_url = kt_content_fetch_http};
 	if (kt_fs_is_dir(o->path)) {
 		spec.root_dir = o->path;
 	} else if (kt_fs_read(o->path, 1 << 20, &script, &err) == 0) {

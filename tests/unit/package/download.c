@@ -57,7 +57,7 @@ static void stop(server *s)
 
 static kt_content *open_none(void)
 {
-	kt_content_spec spec = {0};
+	kt_content_spec spec = {.fetch_url = kt_content_fetch_http};
 	kt_content *content = kt_content_open(&spec, NULL);
 	assert_non_null(content);
 	return content;
