@@ -260,8 +260,10 @@ static int check_shapes(const compose_file *self, const compose_service *service
 	};
 	for (size_t i = 0; i < KT_ARRAY_LEN(rows); i++) {
 		const json_t *value = json_object_get(service->def, rows[i].key);
-		if (value == NULL || json_is_null(value) || (rows[i].text && json_is_string(value)) ||
-		    (rows[i].list && json_is_array(value)) || (rows[i].map && json_is_object(value))) {
+		if (value == NULL || json_is_null(value) ||
+		    (rows[i].text && json_is_string(value)) ||
+		    (rows[i].list && json_is_array(value)) ||
+		    (rows[i].map && json_is_object(value))) {
 			continue;
 		}
 		return COMPOSE_FAIL(self, INVALID, "%s.%s must be %s%s%s%s%s", service->place,
@@ -280,9 +282,10 @@ int kt_compose_check_service(const compose_file *self, const compose_service *se
 	if (prefix == NULL) {
 		return kt_err_nomem(self->err);
 	}
-	if (check_keys(self, service->def, prefix, service_keys, KT_ARRAY_LEN(service_keys)) < 0 ||
-	    check_shapes(self, service) < 0 || check_networks(self, service) < 0 || check_count(self, service) < 0 ||
-	    check_links(self, service) < 0) {
+	size_t count = KT_ARRAY_LEN(service_keys);
+	if (check_keys(self, service->def, prefix, service_keys, count) < 0 ||
+	    check_shapes(self, service) < 0 || check_networks(self, service) < 0 ||
+	    check_count(self, service) < 0 || check_links(self, service) < 0) {
 		return -1;
 	}
 	return is_empty_key(service->def, "image") && is_empty_key(service->def, "build")
