@@ -15,8 +15,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ARGS_MAX ((size_t)64 * 1024 * 1024)
-
 /* The package cache, where the engine keeps it as well. The caller frees. */
 static char *cache_dir(kt_err *err)
 {
@@ -119,7 +117,7 @@ static char *read_args(kt_cli *cli, kt_err *err)
 	const char *file = kt_cli_str(cli, "args-file");
 	KT_AUTO_BUF kt_buf content = KT_BUF_INIT;
 	if (kt_str_eq(text, "{}") && *file != '\0') {
-		if (kt_fs_read(file, ARGS_MAX, &content, err) < 0) {
+		if (kt_read_args_file(file, &content, err) < 0) {
 			return NULL;
 		}
 		text = kt_buf_str(&content);

@@ -1,7 +1,6 @@
 /* kurtosis run */
 #include "base/alloc.h"
 #include "base/buf.h"
-#include "base/fs.h"
 #include "base/str.h"
 #include "cli/enclave_view.h"
 #include "cli/helper.h"
@@ -18,8 +17,6 @@
 
 #include <string.h>
 #include <strings.h>
-
-#define ARGS_MAX ((size_t)64 << 20)
 
 /* Everything that flags and arguments say. */
 typedef struct run_request {
@@ -51,26 +48,6 @@ static int refuse_unbuilt(kt_cli *cli, kt_err *err)
 	return 0;
 }
 
-/* The flag --args-file: a file's path or a URL. */
-static int read_args_file(const char *file, kt_buf *ret, kt_err *err)
-{
-	KT_AUTO_STRVEC kt_strvec words = KT_STRVEC_INIT;
-	if (!kt_str_starts(file, "http://") && !kt_str_starts(file, "https://")) {
-		return kt_fs_read(file, ARGS_MAX, ret, err) < 0
-			       ? KT_WRAP(err,
-					 "An error occurred checking for argument's file existence on "
-					 "'%s'",
-					 file)
-			       : 0;
-	}
-	if (kt_strvec_add(&words, file) < 0) {
-		return kt_err_nomem(err);
-	}
-	return kt_helper_output("fetch", &words, ret, err) < 0
-		       ? KT_WRAP(err, "An error occurred downloading the arguments from '%s'", file)
-		       : 0;
-}
-
 static int read_args(kt_cli *cli, run_request *request, kt_err *err)
 {
 	const char *text = kt_cli_arg(cli, "args");
@@ -78,7 +55,7 @@ static int read_args(kt_cli *cli, run_request *request, kt_err *err)
 	KT_AUTO_BUF kt_buf content = KT_BUF_INIT;
 	bool from_file = strcmp(text, "{}") == 0 && *file != '\0';
 	if (from_file) {
-		if (read_args_file(file, &content, err) < 0) {
+		if (kt_read_args_file(file, &content, err) < 0) {
 			return KT_WRAP(err, "attempted to validate 'args-file' but failed");
 		}
 		text = kt_buf_str(&content);

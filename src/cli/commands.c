@@ -37,8 +37,8 @@ static const kt_flag global_flags[] = {
 	STR("cli-log-level", "info",
 	    "Sets the level that the CLI will log at (panic|fatal|error|warning|info|debug|trace)"),
 	BOOL("debug-mode",
-	     "Whether should enable Kurtosis in debug mode. The debug mode will use the Kurtosis "
-	     "container debug images version (only enabled for the engine server so far)"),
+	     "Ask for debug builds of the engine and of API containers; there are none here, so this "
+	     "changes nothing"),
 	BOOL_L("help", 'h', ""),
 };
 
@@ -283,7 +283,8 @@ static const kt_command top[] = {
 	 .run = kt_cmd_check,
 	 FLAGS(STR("main-file", "", "The package's file to check; empty means main.star"),
 	       STR("main-function-name", "", "The function to call; empty means run"),
-	       STR("args-file", "", "Read the arguments from this JSON or YAML file, a path or an http(s) URL"),
+	       STR("args-file", "",
+		   "Read the arguments from this JSON or YAML file, a path or an http(s) URL"),
 	       BOOL("offline", "Use only packages that this machine has already")),
 	 ARGS(ARG("script-or-package-path", KT_ARG_PATH),
 	      ARG_OR("args", KT_ARG_TEXT, "{}"))},
@@ -334,7 +335,8 @@ static const kt_command top[] = {
 		      "Create the enclave in production mode: its services are restarted when they "
 		      "exit"),
 	       BOOL("no-connect", "Do not forward the services' ports to this machine"),
-	       STR("args-file", "", "Read the arguments from this JSON or YAML file, a path or an http(s) URL"),
+	       STR("args-file", "",
+		   "Read the arguments from this JSON or YAML file, a path or an http(s) URL"),
 	       STR("image-download", "missing",
 		   "When images are pulled: `missing` (if they are not there) or always"),
 	       BOOL("non-blocking-tasks", "Keep the containers of run_sh and run_python"),

@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define ARGS_MAX ((size_t)64 << 20)
 #define ERROR_MAX ((size_t)64 << 10)
 #define READ_SIZE ((size_t)16 << 10)
 
@@ -177,4 +178,23 @@ int kt_helper_output(const char *role, const kt_strvec *words, kt_buf *ret, kt_e
 	kt_buf_deinit(&self.line);
 	kt_buf_deinit(&self.errors);
 	return rc;
+}
+
+int kt_read_args_file(const char *file, kt_buf *ret, kt_err *err)
+{
+	KT_AUTO_STRVEC kt_strvec words = KT_STRVEC_INIT;
+	if (!kt_str_starts(file, "http://") && !kt_str_starts(file, "https://")) {
+		return kt_fs_read(file, ARGS_MAX, ret, err) < 0
+			       ? KT_WRAP(err,
+					 "An error occurred checking for argument's file existence on "
+					 "'%s'",
+					 file)
+			       : 0;
+	}
+	if (kt_strvec_add(&words, file) < 0) {
+		return kt_err_nomem(err);
+	}
+	return kt_helper_output("fetch", &words, ret, err) < 0
+		       ? KT_WRAP(err, "An error occurred downloading the arguments from '%s'", file)
+		       : 0;
 }

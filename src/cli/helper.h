@@ -16,5 +16,7 @@ int kt_helper_lines(const char *role, const kt_strvec *words, int (*fn)(void *ar
 		    void *arg, kt_err *err);
 /* The same with the whole output appended to ret. */
 int kt_helper_output(const char *role, const kt_strvec *words, kt_buf *ret, kt_err *err);
+/* Reads what --args-file names: a file, or by the role `fetch` an http or https URL. */
+int kt_read_args_file(const char *file, kt_buf *ret, kt_err *err);
 
 #endif
