@@ -23,6 +23,18 @@ typedef struct run_params {
 	kt_run_options options;
 } run_params;
 
+#define FEATURE(name) API_CONTAINER_API__KURTOSIS_FEATURE_FLAG__##name
+
+static bool has_feature(const run_params *params, ApiContainerApi__KurtosisFeatureFlag feature)
+{
+	for (size_t i = 0; i < params->n_features; i++) {
+		if (params->features[i] == feature) {
+			return true;
+		}
+	}
+	return false;
+}
+
 /* --- the record of the last run --- */
 
 typedef struct run_record {
@@ -198,6 +210,7 @@ kt_content_spec kt_apic_content_spec(const kt_apic *apic)
 		        .no_resource_check = KT_OPT_OR(args, resource_check, 1) == 0,              \
 		        .non_blocking_tasks = KT_OPT_OR(args, non_blocking_mode, 0) != 0,          \
 		        .privileged_allowed = KT_OPT_OR(args, allow_privileged_mode, 0) != 0,      \
+		        .no_edits = has_feature(params, FEATURE(NO_INSTRUCTIONS_CACHING)),         \
 		        .cancel = (apic)->stop,                                                    \
 		};                                                                                 \
 	} while (0)

@@ -162,16 +162,87 @@ static int note_description(call *c)
 
 /* --- the call ------------------------------------------------------------- */
 
-static int finish(call *c, kt_val result)
+/* The value that the earlier run's instruction gave, in place of this call's. */
+static int take_over(call *c, const kt_done *done, kt_val *result)
 {
-	KT_AUTO_BUF kt_buf returned = KT_BUF_INIT;
-	if (canon_add(c->t, result, &returned) < 0 ||
-	    (c->rec->returned = keep_buf(c->in, c->t, &returned)) == NULL ||
-	    note_description(c) < 0 || note_touches(c) < 0) {
+	kt_sthread *own = kt_sthread_new(c->in->star);
+	if (own == NULL) {
+		kt_star_raise_nomem(c->t);
 		return -1;
 	}
+	kt_val old = kt_star_eval(own, "stored-value", done->returned, strlen(done->returned),
+				  c->in->serde);
+	const kt_star_error *error = kt_sthread_error(own);
+	bool no_memory = error != NULL && error->kind == KT_STAR_NOMEM;
+	kt_sthread_free(own);
+	if (no_memory) {
+		kt_star_raise_nomem(c->t);
+		return -1;
+	}
+	if (old == KT_NULL) {
+		return kt_star_fail(c->t,
+				    "The instruction was resolved with an instruction from the "
+				    "enclave plan, but the result of this instruction could not "
+				    "bedeserialized. The instruction was: '%s' and its result was: "
+				    "'%s'",
+				    done->text, done->returned);
+	}
+	*result = old;
+	c->rec->skipped = true;
+	c->rec->returned = keepz(c->in, c->t, done->returned);
+	memcpy(c->rec->uuid.text, done->uuid, sizeof(c->rec->uuid.text));
+	return c->rec->returned == NULL ? -1 : 0;
+}
+
+/* Decides whether the call's instruction runs, or was done by an earlier run. */
+static int compare(call *c, kt_val *result)
+{
+	edit_run *edit = c->in->edit;
+	if (edit_note_key(c->in->arena, c->rec) < 0) {
+		kt_star_raise_nomem(c->t);
+		return -1;
+	}
+	if (edit == NULL) {
+		return 0;
+	}
+	const kt_done *other = edit->next < edit->n_mask ? &edit->mask[edit->next] : NULL;
+	edit->next++;
+	edit_answer answer = edit_resolve(c->rec, other, edit->state);
+	if (edit->state->failed) {
+		kt_star_raise_nomem(c->t);
+		return -1;
+	}
+	if (answer == EDIT_EQUAL) {
+		return take_over(c, other, result);
+	}
+	/* Without a mask there is nothing that could not fit. */
+	if (edit->n_mask > 0 &&
+	    (answer == EDIT_ABORT || (answer == EDIT_UNKNOWN && other != NULL))) {
+		edit->invalid = true;
+		return kt_star_fail(c->t, "The plan does not fit what was done before");
+	}
+	return 0;
+}
+
+/* The value as the language writes it, so that a later run can read it. */
+static int note_returned(call *c, kt_val result)
+{
+	KT_AUTO_BUF kt_buf returned = KT_BUF_INIT;
+	if (kt_val_repr(c->t, result, &returned) < 0) {
+		return -1;
+	}
+	c->rec->returned = keep_buf(c->in, c->t, &returned);
+	return c->rec->returned == NULL ? -1 : 0;
+}
+
+static int finish(call *c, kt_val *result)
+{
 	c->rec->uuid = kt_uuid_random();
 	c->rec->number = c->in->instrs.len + 1;
+	if (note_returned(c, *result) < 0 || compare(c, result) < 0 || note_description(c) < 0 ||
+	    note_touches(c) < 0) {
+		return -1;
+	}
 	if (kt_vec_push(&c->in->instrs, c->rec) < 0) {
 		kt_star_raise_nomem(c->t);
 		return -1;
@@ -191,7 +262,7 @@ static kt_val call_instruction(kt_sthread *t, const kt_args *a)
 		return KT_NULL;
 	}
 	kt_val result = c.row->interpret(&c);
-	return result == KT_NULL || finish(&c, result) < 0 ? KT_NULL : result;
+	return result == KT_NULL || finish(&c, &result) < 0 ? KT_NULL : result;
 }
 
 static const kt_builtin_row plan_members[KT_INSTR_COUNT] = {

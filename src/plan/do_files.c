@@ -73,6 +73,9 @@ kt_val do_upload_files(call *c)
 	if (args->artifact == NULL) {
 		return KT_NULL;
 	}
+	/* What cannot be read fails when its turn comes. */
+	kt_instr_key *key = &c->rec->key;
+	key->has_md5 = kt_content_md5(path, KT_PACK_IGNORE_FILE, key->md5, NULL) == 0;
 	/* Query and fragment of a URL may hold secrets. */
 	size_t shown = url_scheme_len(args->src) > 0 ? strcspn(args->src, "?#") : strlen(args->src);
 	c->rec->description = keepf(c->in, c->t, "Uploading file '%.*s' to files artifact '%s'",

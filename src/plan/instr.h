@@ -9,6 +9,7 @@
 #define KT_PLAN_INSTR_H
 
 #include "base/uuid.h"
+#include "files/files.h"
 #include "plan/types.h"
 
 /* ENUM, member of the argument union, name in the language. */
@@ -187,6 +188,14 @@ typedef struct kt_plan_resources {
 	size_t len;
 } kt_plan_resources;
 
+/* What tells, beside the text, whether a later run asks for the same thing again. */
+typedef struct kt_instr_key {
+	kt_plan_strs services; /* that it is about by name */
+	const char *artifact;  /* that it makes or gets; NULL = none */
+	bool has_md5;          /* of the files that it puts into the artifact */
+	uint8_t md5[KT_MD5_LEN];
+} kt_instr_key;
+
 typedef struct kt_instr {
 	kt_instr_kind kind;
 	size_t number; /* from 1, position in the plan */
@@ -198,7 +207,8 @@ typedef struct kt_instr {
 	const char *returned;    /* repr of the value that the script received */
 	const kt_instr_arg *args;
 	size_t n_args;
-	bool skipped; /* already done by an earlier run */
+	bool skipped; /* already done by an earlier run, whose uuid and value it has */
+	kt_instr_key key;
 	kt_plan_resources reads;  /* complete: what it needs before it can start */
 	kt_plan_resources writes; /* complete: what exists or changes afterwards */
 	union {

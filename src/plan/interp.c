@@ -331,6 +331,9 @@ static int collect_images(interp *in)
 	image_list list = {0};
 	for (size_t i = 0; i < in->instrs.len; i++) {
 		const kt_instr *rec = in->instrs.items[i];
+		if (rec->skipped) {
+			continue;
+		}
 		if (rec->kind == KT_INSTR_ADD_SERVICE) {
 			add_image(in, &list, image_of(&rec->u.add_service), rec);
 		} else if (rec->kind == KT_INSTR_RUN_SH || rec->kind == KT_INSTR_RUN_PYTHON) {
@@ -387,9 +390,9 @@ static int finish(interp *in, kt_err *err)
 	return 0;
 }
 
-int kt_plan_interpret(kt_plan *self, const kt_plan_request *request, kt_err *err)
+int interp_plan(kt_plan *self, const kt_plan_request *request, edit_run *edit, kt_err *err)
 {
-	interp in = {.request = request};
+	interp in = {.request = request, .edit = edit};
 	int rc = interp_init(&in, self, request, err);
 	if (rc == 0) {
 		rc = run(&in, err);
@@ -402,4 +405,9 @@ int kt_plan_interpret(kt_plan *self, const kt_plan_request *request, kt_err *err
 	}
 	interp_deinit(&in);
 	return rc;
+}
+
+int kt_plan_interpret(kt_plan *self, const kt_plan_request *request, kt_err *err)
+{
+	return interp_plan(self, request, NULL, err);
 }

@@ -27,6 +27,7 @@ typedef struct kt_fact_service {
 	size_t n_port_ids;
 	const char *ref_uuid; /* id of its runtime values, if one was ever given; else NULL */
 	const char *value;    /* what kt_plan_service.value said last; NULL = none (get_service) */
+	bool parked;          /* a set_service waits for its next start */
 	/* Last interpreted, for set_service; must outlive the new plan. NULL = unknown. */
 	const kt_plan_config *config;
 } kt_fact_service;
@@ -63,6 +64,8 @@ typedef struct kt_plan_service {
 
 typedef struct kt_plan {
 	kt_arena arena;
+	/* Place in the enclave's plan where this one begins; what stands there goes. */
+	size_t first;
 	const kt_instr **instrs;
 	size_t n_instrs;
 	const char *package_id;  /* KT_PLAN_SCRIPT_ID for a script */
@@ -76,6 +79,21 @@ typedef struct kt_plan {
 	const char *const *dependencies; /* packages imported besides the own, github.com/o/r */
 	size_t n_dependencies;
 } kt_plan;
+
+/* --- the enclave's plan: what earlier runs have done, in order ------------- */
+
+typedef struct kt_done {
+	kt_instr_kind kind; /* KT_INSTR_COUNT: one that is not known here */
+	const char *uuid;
+	const char *text;     /* kt_instr.text then */
+	const char *returned; /* kt_instr.returned then */
+	kt_instr_key key;
+} kt_done;
+
+typedef struct kt_done_list {
+	const kt_done *items;
+	size_t len;
+} kt_done_list;
 
 typedef struct kt_plan_request {
 	/* A standalone script when script != NULL; else a package, read through `content`. */
@@ -106,6 +124,15 @@ void kt_plan_free(kt_plan *self); /* NULL allowed */
  * CANCELLED, …) are failures of ours. After a failure only warnings are valid.
  */
 int kt_plan_interpret(kt_plan *self, const kt_plan_request *request, kt_err *err);
+
+/*
+ * The same for an enclave in which `done` was carried out before: lays the new plan over the
+ * end of the old one, so that what is the same is skipped and what depends on a change runs
+ * again. Interprets twice or more. *ret is the caller's in any case but NULL; after a failure
+ * only its warnings are valid. Whatever `facts` points to must outlive the plan.
+ */
+int kt_plan_interpret_edit(const kt_plan_request *request, const kt_done_list *done, kt_plan **ret,
+			   kt_err *err);
 
 /*
  * Checks a plan against the enclave, all instructions, whatever failed before. Each text

@@ -207,7 +207,34 @@ typedef struct service_state {
 	bool config_changed;          /* by this plan */
 } service_state;
 
+/* --- edits: comparing with what earlier runs did (resolve.c) -------------- */
+
+/* What is known of components while the interpretations of one run go on. */
+typedef struct edit_state {
+	kt_map changes; /* "s"/"a" + name of a service or artifact -> edit_change */
+	kt_map parked;  /* services with a set_service */
+	bool failed;    /* out of memory */
+} edit_state;
+
+typedef enum edit_answer { EDIT_EQUAL, EDIT_UPDATE, EDIT_UNKNOWN, EDIT_ABORT } edit_answer;
+
+/* One interpretation's view of the old plan. */
+typedef struct edit_run {
+	edit_state *state;
+	const kt_done *mask; /* the old instruction for the first call, the second, … */
+	size_t n_mask;
+	size_t next;
+	bool invalid; /* the mask does not fit; the interpretation was ended */
+} edit_run;
+
+void edit_state_deinit(edit_state *self);
+/* What is to be done with an instruction where `other` stood (NULL = nothing); notes changes. */
+edit_answer edit_resolve(const kt_instr *rec, const kt_done *other, edit_state *state);
+/* Fills rec->key except its checksum. -1 = out of memory. */
+int edit_note_key(kt_arena *arena, kt_instr *rec);
+
 struct interp {
+	edit_run *edit; /* NULL = everything runs */
 	kt_plan *plan;
 	kt_arena *arena; /* the plan's */
 	const kt_plan_request *request;
@@ -243,6 +270,8 @@ service_state *interp_service(interp *in, const char *name);
 const char *interp_artifact_name(interp *in, kt_sthread *t);
 int interp_take_artifact(interp *in, kt_sthread *t, const char *name);
 
+/* One interpretation; edit may be NULL. */
+int interp_plan(kt_plan *plan, const kt_plan_request *request, edit_run *edit, kt_err *err);
 /* environment.c: in->predeclared, json_only and serde. -1 with t's error. */
 int env_build(interp *in, kt_sthread *t);
 /* calls.c: the plan object. */

@@ -8,7 +8,7 @@
 
 static char *parked_key(kt_arena *arena, const char *service)
 {
-	return kt_arena_printf(arena, "parked/%s", service);
+	return kt_arena_printf(arena, KT_PARKED_PREFIX "%s", service);
 }
 
 /* What to start: set in this plan, or set by an earlier run, or the service's own. */

@@ -70,6 +70,20 @@ static int perform(kt_run_ctx *run, const kt_instr *instr, kt_buf *out, kt_err *
 	return result;
 }
 
+/* The instruction is done: it and those after it that were waiting for it become the past. */
+static int note_done(kt_run_ctx *run, const kt_instr *instr, kt_err *err)
+{
+	KT_LOCK(&run->done_lock);
+	run->done[instr->number - 1] = true;
+	for (; run->kept < run->plan->n_instrs && run->done[run->kept]; run->kept++) {
+		if (kt_state_put_done(run->env->state, run->base, run->plan->instrs[run->kept],
+		                      err) < 0) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
 int kt_run_instruction(kt_run_ctx *run, const kt_instr *instr, int64_t *total_ns, kt_err *err)
 {
 	KT_AUTO_BUF kt_buf out = KT_BUF_INIT;
@@ -88,7 +102,7 @@ int kt_run_instruction(kt_run_ctx *run, const kt_instr *instr, int64_t *total_ns
 		}
 		took = kt_now() - start;
 	}
-	if (kt_buf_check(&out, err) < 0) {
+	if (kt_buf_check(&out, err) < 0 || note_done(run, instr, err) < 0) {
 		return -1;
 	}
 	*total_ns += took;
@@ -164,16 +178,35 @@ static int finish(kt_run_ctx *run, int64_t total_ns)
 	return 0;
 }
 
-int kt_run_execute(kt_run_ctx *run, kt_err *err)
+/* From here on the enclave's plan is this one's. Nothing of that in a dry run. */
+static int begin(kt_run_ctx *run, kt_err *err)
+{
+	const kt_plan *plan = run->plan;
+	kt_state *state = run->env->state;
+
+	if (run->options->dry_run) {
+		return 0;
+	}
+	run->done = kt_calloc(plan->n_instrs + 1, sizeof(*run->done));
+	if (run->done == NULL) {
+		return kt_err_nomem(err);
+	}
+	if (kt_state_begin_done(state, plan, &run->kept, &run->base, err) < 0) {
+		return -1;
+	}
+	for (size_t i = 0; i < run->kept; i++) {
+		run->done[i] = true;
+	}
+	return kt_state_run_begin(state, plan->package_id, plan->n_instrs, &run->journal, err);
+}
+
+static int execute(kt_run_ctx *run, kt_err *err)
 {
 	kt_state *state = run->env->state;
 	int64_t total_ns = 0;
 
-	KT_LOCK(&run->env->executing);
 	kt_line_progress(run, "execution", "Starting execution", 0, run->plan->n_instrs);
-	if (!run->options->dry_run &&
-	    kt_state_run_begin(state, run->plan->package_id, run->plan->n_instrs, &run->journal,
-	                       err) < 0) {
+	if (begin(run, err) < 0) {
 		return -1;
 	}
 	int result = execute_all(run, &total_ns);
@@ -184,5 +217,16 @@ int kt_run_execute(kt_run_ctx *run, kt_err *err)
 		kt_log_err(KT_LOG_WARN, LOG_PART, err, "the journal misses the run's end");
 		kt_err_release(err);
 	}
+	return result;
+}
+
+int kt_run_execute(kt_run_ctx *run, kt_err *err)
+{
+	KT_LOCK(&run->env->executing);
+	pthread_mutex_init(&run->done_lock, NULL);
+	int result = execute(run, err);
+	pthread_mutex_destroy(&run->done_lock);
+	kt_free(run->done);
+	run->done = NULL;
 	return result;
 }

@@ -97,13 +97,23 @@ int kt_run_interpret(kt_run_env *env, const kt_plan_request *request, const kt_r
 	return kt_plan_interpret(plan, &filled, err);
 }
 
-/* A dry run leaves no trace. */
-static int interpret(kt_run_ctx *run, const kt_plan_request *request, kt_plan *plan, kt_err *err)
+/* The same over what earlier runs did. *ret is the caller's, also after a failure. */
+static int interpret_edit(kt_run_env *env, const kt_plan_request *request,
+                          const kt_run_options *options, kt_arena *arena, kt_plan **ret,
+                          kt_err *err)
 {
-	if (kt_run_interpret(run->env, request, run->options, plan, err) < 0) {
+	kt_plan_request filled = *request;
+	kt_plan_facts facts = {0};
+	kt_done_list done = {0};
+
+	KT_LOCK(&env->interpreting);
+	if (kt_run_env_facts(env, options, arena, &facts, err) < 0 ||
+	    kt_state_list_done(env->state, arena, &done, err) < 0) {
 		return -1;
 	}
-	return run->options->dry_run ? 0 : kt_run_env_remember(run->env, plan, err);
+	filled.facts = &facts;
+	filled.check_template = check_template;
+	return kt_plan_interpret_edit(&filled, &done, ret, err);
 }
 
 static void emit_warnings(kt_run_ctx *run, const kt_plan *plan)
@@ -116,9 +126,32 @@ static void emit_warnings(kt_run_ctx *run, const kt_plan *plan)
 typedef struct whole_run {
 	kt_run_ctx ctx;
 	const kt_plan_request *request;
-	kt_plan *plan;
+	kt_arena arena; /* facts, which the plan points into */
+	kt_plan *plan;  /* NULL = not yet */
 	bool *success;
 } whole_run;
+
+/* A dry run leaves no trace. */
+static int interpret(whole_run *w, kt_err *err)
+{
+	const kt_run_options *options = w->ctx.options;
+	kt_run_env *env = w->ctx.env;
+	int result;
+
+	if (options->no_edits) {
+		w->plan = kt_plan_new(err);
+		result = w->plan != NULL
+		                 ? kt_run_interpret(env, w->request, options, w->plan, err)
+		                 : -1;
+	} else {
+		result = interpret_edit(env, w->request, options, &w->arena, &w->plan, err);
+	}
+	w->ctx.plan = w->plan;
+	if (result < 0) {
+		return -1;
+	}
+	return options->dry_run ? 0 : kt_run_env_remember(env, w->plan, err);
+}
 
 static void run_all(void *arg)
 {
@@ -127,28 +160,27 @@ static void run_all(void *arg)
 
 	kt_line_progress(&w->ctx, "interpretation",
 	                 "Interpreting plan - execution will begin shortly", 0, 0);
-	if (interpret(&w->ctx, w->request, w->plan, &fault) < 0) {
+	if (interpret(w, &fault) < 0) {
 		fail_interpretation(&w->ctx, &fault);
 	} else {
 		validate_and_execute(&w->ctx, w->success);
 	}
-	emit_warnings(&w->ctx, w->plan);
+	if (w->plan != NULL) {
+		emit_warnings(&w->ctx, w->plan);
+	}
 }
 
 int kt_run(kt_run_env *env, const kt_plan_request *request, const kt_run_options *options,
            kt_run_emit emit, void *emit_ctx, bool *ret_success, kt_err *err)
 {
-	kt_plan *plan = kt_plan_new(err);
-	whole_run w = {.request = request, .plan = plan, .success = ret_success};
+	whole_run w = {.request = request, .success = ret_success};
 
-	if (plan == NULL) {
-		return -1;
-	}
 	*ret_success = false;
-	w.ctx = make_ctx(env, plan, options, emit, emit_ctx);
+	w.ctx = make_ctx(env, NULL, options, emit, emit_ctx);
 	pthread_mutex_init(&w.ctx.emit_lock, NULL);
 	int result = kt_run_on_big_stack(run_all, &w, err);
 	pthread_mutex_destroy(&w.ctx.emit_lock);
-	kt_plan_free(plan);
+	kt_plan_free(w.plan);
+	kt_arena_deinit(&w.arena);
 	return result;
 }

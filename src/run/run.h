@@ -50,6 +50,7 @@ typedef struct kt_run_options {
 	bool no_resource_check;
 	bool non_blocking_tasks; /* run_sh and run_python leave their service */
 	bool privileged_allowed;
+	bool no_edits; /* nothing is skipped; the plan replaces the enclave's */
 	kt_cancel *cancel; /* stops at the next wait; NULL = never */
 } kt_run_options;
 
@@ -75,7 +76,7 @@ int kt_run_plan(kt_run_env *env, const kt_plan *plan, const kt_run_options *opti
 int kt_run_on_big_stack(void (*fn)(void *arg), void *arg, kt_err *err);
 
 /*
- * Interprets only: fills a fresh plan with the facts of this moment (request->facts is not
+ * Interprets only, as if nothing was done before: fills a fresh plan with the facts of this moment (request->facts is not
  * read). Nothing is remembered. Errors as kt_plan_interpret's.
  */
 int kt_run_interpret(kt_run_env *env, const kt_plan_request *request, const kt_run_options *options,

@@ -7,6 +7,8 @@
 
 #define KT_SERVICE_STOP_GRACE_MS 10000
 #define KT_DEFAULT_PARALLELISM 4
+/* Keys of the texts that hold configurations set for a service's next start. */
+#define KT_PARKED_PREFIX "parked/"
 /* An instruction's output is cut here, and "..." appended. */
 #define KT_RESULT_MAX 65536
 /* What a command may write; more is an error, as no value should lose its end. */
@@ -34,6 +36,11 @@ typedef struct kt_run_ctx {
 	pthread_mutex_t emit_lock;
 	const kt_cancel *cancel; /* of the instructions; NULL = never */
 	int64_t journal;         /* number of the run; 0 = not journaled (dry run) */
+	/* The enclave's plan grows in order, whatever the order of execution. */
+	pthread_mutex_t done_lock;
+	bool *done;  /* by position: succeeded or skipped */
+	size_t base; /* place of the plan's first instruction in the enclave's plan */
+	size_t kept; /* this many are in the database */
 } kt_run_ctx;
 
 /* One instruction being carried out. */

@@ -27,7 +27,9 @@ static const char schema[] =
         " ended INTEGER, state INTEGER NOT NULL);"
         "CREATE TABLE IF NOT EXISTS journal(run INTEGER NOT NULL, number INTEGER NOT NULL,"
         " uuid TEXT NOT NULL, text TEXT NOT NULL, started INTEGER NOT NULL, ended INTEGER,"
-        " error TEXT, PRIMARY KEY(run, number)) WITHOUT ROWID;";
+        " error TEXT, PRIMARY KEY(run, number)) WITHOUT ROWID;"
+        "CREATE TABLE IF NOT EXISTS done(pos INTEGER PRIMARY KEY, uuid TEXT NOT NULL,"
+        " kind TEXT NOT NULL, text TEXT, returned TEXT, services TEXT, artifact TEXT, md5 BLOB);";
 
 static const char *const sql[] = {
 #define KT_SQL_TEXT(name, text) [KT_SQL_##name] = text,

@@ -2,8 +2,8 @@
  * What one enclave remembers: <enclave dir>/apic.db (SQLite, WAL).
  *
  * Service registrations, identifiers of all services that ever were, runtime values, what
- * interpretation must remember of services, the last run's parameters, and the journal of
- * instructions. Thread-safe; every change is on disk (in the log) when the call returns.
+ * interpretation must remember of services, the last run's parameters, the instructions that
+ * make up the enclave's plan, and the journal. Thread-safe; every change is on disk (in the log) when the call returns.
  * Look-ups copy into the caller's arena.
  */
 #ifndef KT_RUN_STATE_H
@@ -11,7 +11,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
-#include "plan/types.h"
+#include "plan/plan.h"
 
 typedef struct kt_state kt_state;
 
@@ -105,6 +105,20 @@ int kt_state_put_text(kt_state *self, const char *key, const char *text, kt_err 
 /* *ret is NULL when there is none. */
 int kt_state_get_text(kt_state *self, const char *key, kt_arena *arena, const char **ret,
                       kt_err *err);
+
+/* --- the enclave's plan: what was carried out, for the next run to compare with --- */
+
+int kt_state_list_done(kt_state *self, kt_arena *arena, kt_done_list *ret, kt_err *err);
+/*
+ * A run begins: from place `first` on its plan is the enclave's. Forgets what stood there but
+ * keeps, in the same step, the plan's first instructions as far as they are `skipped`.
+ * *ret_kept is their number. *ret_base is the first one's place: `first`, unless another run
+ * shortened the enclave's plan meanwhile.
+ */
+int kt_state_begin_done(kt_state *self, const kt_plan *plan, size_t *ret_kept, size_t *ret_base,
+                        kt_err *err);
+/* Notes an instruction that succeeded, after those before it in its plan. */
+int kt_state_put_done(kt_state *self, size_t base, const kt_instr *instr, kt_err *err);
 
 /* --- the journal --- */
 

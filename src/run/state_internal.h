@@ -41,6 +41,12 @@
 	X(INSTR_END, "UPDATE journal SET ended=?3, error=?4 WHERE run=?1 AND number=?2")           \
 	X(UNFINISHED, "SELECT count(*) FROM journal WHERE ended IS NULL AND "                      \
 	              "run=(SELECT max(run) FROM runs)")                                           \
+	X(COUNT_DONE, "SELECT count(*) FROM done WHERE pos<?1")                                    \
+	X(CUT_DONE, "DELETE FROM done WHERE pos>=?1")                                              \
+	X(PUT_DONE, "INSERT OR REPLACE INTO done(pos, uuid, kind, text, returned, services, "      \
+	            "artifact, md5) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")                       \
+	X(LIST_DONE, "SELECT uuid, kind, text, returned, services, artifact, md5 FROM done "       \
+	             "ORDER BY pos")                                                               \
 	X(BEGIN, "BEGIN IMMEDIATE")                                                                \
 	X(COMMIT, "COMMIT")                                                                        \
 	X(ROLLBACK, "ROLLBACK")

@@ -33,6 +33,21 @@ static kt_fact_service *find_fact(kt_fact_service *facts, size_t n, const char *
 	return NULL;
 }
 
+static int parked_fact(kt_run_env *env, kt_arena *arena, kt_fact_service *fact, kt_err *err)
+{
+	const char *key = kt_arena_printf(arena, KT_PARKED_PREFIX "%s", fact->name);
+	const char *text = NULL;
+
+	if (key == NULL) {
+		return kt_err_nomem(err);
+	}
+	if (kt_state_get_text(env->state, key, arena, &text, err) < 0) {
+		return -1;
+	}
+	fact->parked = text != NULL;
+	return 0;
+}
+
 /* Registered services, and those of which only values are remembered. */
 static int service_facts(kt_run_env *env, kt_arena *arena, kt_plan_facts *ret, kt_err *err)
 {
@@ -65,6 +80,9 @@ static int service_facts(kt_run_env *env, kt_arena *arena, kt_plan_facts *ret, k
 		fact->ref_uuid = known.items[i].ref_uuid;
 		fact->value = known.items[i].value;
 		fact->config = known.items[i].config;
+		if (parked_fact(env, arena, fact, err) < 0) {
+			return -1;
+		}
 	}
 	ret->services = facts;
 	ret->n_services = n;
@@ -110,6 +128,9 @@ static bool needs_resources(const kt_plan *plan)
 {
 	for (size_t i = 0; i < plan->n_instrs; i++) {
 		const kt_instr *instr = plan->instrs[i];
+		if (instr->skipped) {
+			continue;
+		}
 		if (instr->kind == KT_INSTR_ADD_SERVICE &&
 		    wants_resources(&instr->u.add_service.config)) {
 			return true;

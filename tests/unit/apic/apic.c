@@ -102,7 +102,9 @@ static void note(kt_buf *out, const line_message *line)
 {
 	switch (line->run_response_line_case) {
 	case LINE(INSTRUCTION):
-		kt_buf_addf(out, "INSTRUCTION %s: %s\n", line->instruction->instruction_name,
+		kt_buf_addf(out, "INSTRUCTION %s%s: %s\n",
+		            line->instruction->is_skipped ? "(skipped) " : "",
+		            line->instruction->instruction_name,
 		            line->instruction->description);
 		break;
 	case LINE(ERROR):
@@ -564,7 +566,15 @@ static void packages(void **state)
 	args.local.data = (uint8_t *)archive.data;
 	args.local.len = archive.len;
 	read_lines(f, &kt_apic_rpcs[KT_APIC_RUN_STARLARK_PACKAGE], &args.base);
-	expect(f, "RESULT from the library\n");
+	expect(f, "INSTRUCTION (skipped) print: Printing a message\nRESULT SKIPPED - This "
+	          "instruction has already been run in this enclave\n");
+
+	ApiContainerApi__KurtosisFeatureFlag feature =
+	        API_CONTAINER_API__KURTOSIS_FEATURE_FLAG__NO_INSTRUCTIONS_CACHING;
+	args.experimental_features = &feature;
+	args.n_experimental_features = 1;
+	read_lines(f, &kt_apic_rpcs[KT_APIC_RUN_STARLARK_PACKAGE], &args.base);
+	expect(f, "INSTRUCTION print: Printing a message\nRESULT from the library\n");
 }
 
 static void download(fixture *f, const char *identifier, kt_buf *out)

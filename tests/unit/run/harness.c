@@ -197,6 +197,20 @@ void harness_run(harness *h, bool success)
 	assert_int_equal(h->success, success);
 }
 
+void harness_script(harness *h, const char *body, bool success)
+{
+	KT_AUTO_ERR kt_err err = KT_ERR_INIT;
+	const char *script = kt_arena_printf(&h->arena, "def run(plan):\n%s", body);
+	kt_plan_request request = {.script = script, .script_len = strlen(script)};
+
+	kt_buf_clear(&h->lines);
+	assert_int_equal(kt_run(h->env, &request, &h->options, note_line, h, &h->success, &err), 0);
+	if (h->success != success) {
+		print_message("%s", kt_buf_str(&h->lines));
+	}
+	assert_int_equal(h->success, success);
+}
+
 bool harness_says(const harness *h, const char *text)
 {
 	return strstr(kt_buf_str(&h->lines), text) != NULL;

@@ -50,6 +50,8 @@ kt_instr *harness_print(harness *h, const char *text);
 
 /* Runs the plan; fails the test if its outcome is not as wanted. */
 void harness_run(harness *h, bool success);
+/* A whole run, from interpretation on, of "def run(plan):" and this body. */
+void harness_script(harness *h, const char *body, bool success);
 /* Whether the last run's lines hold this text. */
 bool harness_says(const harness *h, const char *text);
 void harness_expect(const harness *h, const char *text);
