@@ -389,7 +389,7 @@ int kt_val_attr_names(kt_sthread *t, kt_val v, kt_list *out)
 }
 
 /* The message for a missing attribute, with its hint. KT_NULL. */
-static kt_val missing(kt_sthread *t, kt_val v, kt_val name)
+static kt_val missing(kt_sthread *t, kt_val v, kt_val name, bool with_hint)
 {
 	KT_AUTO_BUF kt_buf msg = KT_BUF_INIT;
 	kt_val names = kt_list_new(t, NULL, 0);
@@ -409,7 +409,7 @@ static kt_val missing(kt_sthread *t, kt_val v, kt_val name)
 	for (size_t i = 0; i < n; i++) {
 		texts[i] = kt_as_str(kt_as_list(names)->items[i])->data;
 	}
-	hint = kt_star_nearest(attr, texts, n);
+	hint = with_hint ? kt_star_nearest(attr, texts, n) : NULL;
 	kt_free(texts);
 	if (kt_is(v, KT_KIND_STRUCT)) {
 		if (kt_as_struct(v)->ctor == t->star->struct_name) {
@@ -462,7 +462,7 @@ kt_val kt_val_get_attr(kt_sthread *t, kt_val v, kt_val name)
 {
 	kt_val found = find_attr(t, v, name);
 
-	return found != KT_NULL || t->failed ? found : missing(t, v, name);
+	return found != KT_NULL || t->failed ? found : missing(t, v, name, true);
 }
 
 kt_val kt_val_attr(kt_sthread *t, kt_val v, const char *name, bool or_null)
@@ -474,7 +474,12 @@ kt_val kt_val_attr(kt_sthread *t, kt_val v, const char *name, bool or_null)
 		return KT_NULL;
 	}
 	found = find_attr(t, v, id);
-	return found != KT_NULL || t->failed || or_null ? found : missing(t, v, id);
+	return found != KT_NULL || t->failed || or_null ? found : missing(t, v, id, true);
+}
+
+kt_val kt_attr_missing(kt_sthread *t, kt_val v, kt_val name)
+{
+	return missing(t, v, name, false);
 }
 
 kt_val kt_site_attr(kt_sthread *t, kt_val of, kt_site *site)

@@ -53,6 +53,16 @@ static int str_or_repr(kt_sthread *t, kt_val v, kt_buf *out)
 }
 
 /* The arguments as print and fail show them, between separators. */
+/* What print writes: bytes as they are. */
+static int printed(kt_sthread *t, kt_val v, kt_buf *out)
+{
+	if (!kt_is(v, KT_KIND_BYTES)) {
+		return kt_val_str(t, v, out);
+	}
+	kt_buf_add(out, kt_as_str(v)->data, kt_as_str(v)->len);
+	return 0;
+}
+
 static int join(kt_sthread *t, const kt_args *a, bool text, kt_buf *out)
 {
 	static const kt_param params[] = {{"sep", KT_ARG_STRING, true, false}};
@@ -68,7 +78,7 @@ static int join(kt_sthread *t, const kt_args *a, bool text, kt_buf *out)
 		} else if (i > 0) {
 			kt_buf_add(out, kt_as_str(sep)->data, kt_as_str(sep)->len);
 		}
-		if ((text ? kt_val_str : str_or_repr)(t, a->pos[i], out) < 0) {
+		if ((text ? printed : str_or_repr)(t, a->pos[i], out) < 0) {
 			return -1;
 		}
 	}
@@ -120,12 +130,15 @@ static kt_val builtin_getattr(kt_sthread *t, const kt_args *a)
 	if (name == KT_NULL) {
 		return KT_NULL;
 	}
-	found = kt_val_attr(t, a->v[0], kt_as_str(name)->data, a->v[2] != KT_NULL);
+	found = kt_val_attr(t, a->v[0], kt_as_str(name)->data, true);
 	if (found != KT_NULL) {
 		return found;
 	}
-	if (!t->failed) {
+	if (!t->failed && a->v[2] != KT_NULL) {
 		return a->v[2];
+	}
+	if (!t->failed) {
+		kt_attr_missing(t, a->v[0], name);
 	}
 	if (a->v[2] != KT_NULL && t->err.kind == KT_STAR_EVAL) {
 		kt_sthread_clear_error(t);

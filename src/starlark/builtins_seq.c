@@ -114,7 +114,8 @@ kt_val kt_builtin_enumerate(kt_sthread *t, const kt_args *a)
 		kt_int_get(a->v[1], &start);
 	}
 	for (uint32_t i = 0; list != NULL && i < list->len; i++) {
-		kt_val number = kt_val_binary(t, KT_OP_ADD, kt_int_new(t, start), kt_small_val(i));
+		/* wraps, as in the reference */
+		kt_val number = kt_int_new(t, (int64_t)((uint64_t)start + i));
 		kt_val pair[2] = {number, list->items[i]};
 
 		list->items[i] = number == KT_NULL ? KT_NULL : kt_tuple_new(t, pair, 2);

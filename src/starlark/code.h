@@ -2,7 +2,7 @@
  * Compiled functions: register code with instructions of 64 bits. For this module only.
  *
  * A frame's registers: parameters, other locals, temporaries. Operands a, b, c are registers
- * unless the table says otherwise; "wide" is b | c << 16.
+ * unless the table says otherwise; "wide" is b | c << 16. ADD with n set joins bytes literals.
  */
 #ifndef KT_STARLARK_CODE_H
 #define KT_STARLARK_CODE_H
@@ -28,7 +28,7 @@ typedef struct kt_instr {
 	X(GETFREE)     /* a = what free[b] holds */                                                \
 	X(CHECK)       /* fails if local a is unset */                                             \
 	X(ADD) X(SUB) X(MUL) X(DIV) X(FLOORDIV) X(MOD)                                             \
-	X(BITAND) X(BITOR) X(XOR) X(SHL) X(SHR) X(IN) X(NOTIN) /* a = b op c; as kt_binop */       \
+	X(BITAND) X(BITOR) X(XOR) X(SHL) X(SHR) X(IN) X(NOTIN) /* a = b op c; as kt_binop */ \
 	X(ADDI)        /* a = b + (int16)c */                                                      \
 	X(IADD)        /* a = b += c */                                                            \
 	X(IOR)         /* a = b |= c */                                                            \

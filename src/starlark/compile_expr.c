@@ -506,6 +506,31 @@ static bool small_addend(const kt_expr *e, kt_token op, int16_t *ret)
 }
 
 /* dst = left op e->b */
+static bool is_bytes_literal(const kt_expr *e)
+{
+	while (e->kind == KT_EX_PAREN) {
+		e = e->a;
+	}
+	return e->kind == KT_EX_LITERAL && kt_is(e->value, KT_KIND_BYTES);
+}
+
+/*
+ * Bytes cannot be added: only literals can, as the reference joins those before it runs. Here the
+ * instruction is marked.
+ */
+static bool adds_bytes_literals(const kt_expr *e)
+{
+	const kt_expr *left = e->a;
+
+	while (left->kind == KT_EX_PAREN) {
+		left = left->a;
+	}
+	if (left->kind == KT_EX_BINARY && left->op == KT_TOK_PLUS) {
+		left = left->b; /* the sum of literals, or it has failed by then */
+	}
+	return e->op == KT_TOK_PLUS && is_bytes_literal(left) && is_bytes_literal(e->b);
+}
+
 static void binary_step(kt_fcomp *fc, const kt_expr *e, kt_reg left, kt_reg dst)
 {
 	int16_t addend;
@@ -518,7 +543,8 @@ static void binary_step(kt_fcomp *fc, const kt_expr *e, kt_reg left, kt_reg dst)
 	}
 	right = kt_expr_any(fc, e->b);
 	fc->pos = e->pos;
-	kt_emit(fc, kt_binary_op((kt_token)e->op), 0, dst, left, right);
+	kt_emit(fc, kt_binary_op((kt_token)e->op), adds_bytes_literals(e) ? 1 : 0, dst, left,
+		right);
 }
 
 static bool is_logic(const kt_expr *e)

@@ -518,13 +518,20 @@ static kt_val host_in(kt_sthread *t, kt_val a, kt_val b, bool negate)
 	return v == KT_NULL || !negate ? v : kt_bool(!kt_val_truth(v));
 }
 
+kt_val kt_bytes_concat(kt_sthread *t, kt_val a, kt_val b)
+{
+	if (!kt_is(a, KT_KIND_BYTES) || !kt_is(b, KT_KIND_BYTES)) {
+		return kt_val_binary(t, KT_OP_ADD, a, b);
+	}
+	return concat_strings(t, kt_as_str(a), kt_as_str(b), KT_KIND_BYTES);
+}
+
 static kt_val same_kind_op(kt_sthread *t, kt_binop op, kt_val a, kt_val b)
 {
 	switch (kt_val_kind(a)) {
 	case KT_KIND_STRING:
-	case KT_KIND_BYTES:
 		if (op == KT_OP_ADD) {
-			return concat_strings(t, kt_as_str(a), kt_as_str(b), kt_val_kind(a));
+			return concat_strings(t, kt_as_str(a), kt_as_str(b), KT_KIND_STRING);
 		}
 		break;
 	case KT_KIND_LIST:

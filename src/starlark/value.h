@@ -228,6 +228,7 @@ typedef enum kt_binop {
 	KT_OP_AND, KT_OP_OR, KT_OP_XOR, KT_OP_SHL, KT_OP_SHR, KT_OP_IN, KT_OP_NOT_IN,
 } kt_binop;
 kt_val kt_val_binary(kt_sthread *t, kt_binop op, kt_val a, kt_val b);
+kt_val kt_bytes_concat(kt_sthread *t, kt_val a, kt_val b); /* for literals only */
 kt_val kt_val_unary(kt_sthread *t, char op, kt_val v); /* '-', '+', '~' */
 /* a OP b as True/False in *ret. "T < U not implemented". depth: as in Starlark, 10 at the top. */
 int kt_val_compare(kt_sthread *t, kt_cmp_op op, kt_val a, kt_val b, bool *ret);
@@ -236,6 +237,8 @@ int kt_val_set_index(kt_sthread *t, kt_val v, kt_val at, kt_val value);
 kt_val kt_val_slice(kt_sthread *t, kt_val v, kt_val lo, kt_val hi, kt_val step); /* or KT_NULL */
 /* x.name with an interned name; raises the message with its hint when missing. */
 kt_val kt_val_get_attr(kt_sthread *t, kt_val v, kt_val name);
+/* Raises what getattr says of a missing attribute: the same without a hint. */
+kt_val kt_attr_missing(kt_sthread *t, kt_val v, kt_val name);
 /* Appends all attribute names (strings) of v to the list, unsorted. */
 int kt_val_attr_names(kt_sthread *t, kt_val v, kt_list *out);
 /*

@@ -210,7 +210,7 @@ enter:
 		    !__builtin_add_overflow((int64_t)x, (int64_t)(y - 1), &sum)) {
 			R[in.a] = (kt_val)sum;
 		} else {
-			RESULT(kt_val_binary(t, KT_OP_ADD, x, y));
+			RESULT(in.n ? kt_bytes_concat(t, x, y) : kt_val_binary(t, KT_OP_ADD, x, y));
 		}
 		NEXT;
 	}
