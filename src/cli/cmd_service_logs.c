@@ -88,7 +88,8 @@ static int find_wanted(kt_cli *cli, wanted *self, kt_err *err)
 			  (count == 1 && strcmp(words[0], "*") == 0);
 	KT_AUTO_ERR kt_err reason = KT_ERR_INIT;
 	KT_AUTO_MSG identifiers *all = ask_identifiers(cli, &reason);
-	if (everything && all == NULL) {
+	/* An enclave that is stopped has logs to show; one that is not there has none. */
+	if (all == NULL && (everything || reason.code == KT_ERR_NOT_FOUND)) {
 		kt_err_move(err, &reason);
 		return -1;
 	}
