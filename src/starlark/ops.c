@@ -437,8 +437,8 @@ static int in_range(kt_sthread *t, kt_val a, const kt_range *r, bool *ret)
 				    kt_val_type_name(a));
 	}
 	*ret = false;
-	if (kt_int_get(a, &i)) {
-		offset = (__int128)i - r->start;
+	if (kt_int_get(a, &i) && i == (int32_t)i) { /* the reference finds no others */
+		offset = (int64_t)((uint64_t)i - (uint64_t)r->start);
 		*ret = offset % r->step == 0 && offset / r->step >= 0 &&
 		       offset / r->step < r->len;
 	}

@@ -83,7 +83,8 @@ static int64_t seconds_of(const kt_date_parts *p, int32_t *ret_nanos)
 {
 	int64_t month;
 	int64_t nanos;
-	__int128 year = (__int128)p->year + floor_div((__int128)p->month - 1, 12, &month);
+	__int128 year = (__int128)p->year +
+			floor_div((int64_t)((uint64_t)p->month - 1), 12, &month);
 	__int128 carry = floor_div(p->nanos, 1000000000, &nanos);
 	uint64_t early = month < 2 ? 1 : 0; /* a year begins in March there */
 	year = (__int128)((uint64_t)year - early + ABSOLUTE_YEARS) + early - ABSOLUTE_YEARS;

@@ -3,6 +3,9 @@
 
 #include "base/fs.h"
 
+#include <errno.h>
+#include <unistd.h>
+
 const kt_location kt_location_utc = {.name = "UTC", .extend = ""};
 
 #define ZONE_FILE_MAX (1024 * 1024)
@@ -185,6 +188,10 @@ const kt_location *kt_location_load(kt_sthread *t, const char *name)
 	for (size_t i = 0; i < KT_ARRAY_LEN(places); i++) {
 		KT_AUTO_FREE char *path = kt_asprintf("%s/%s", places[i], name);
 		KT_AUTO_BUF kt_buf content = KT_BUF_INIT;
+		if (path != NULL && access(path, F_OK) < 0 && errno == ENAMETOOLONG) {
+			kt_star_raise(t, "file name too long");
+			return NULL;
+		}
 		if (path == NULL || kt_fs_read(path, ZONE_FILE_MAX, &content, NULL) < 0) {
 			continue;
 		}
