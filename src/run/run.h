@@ -76,8 +76,8 @@ int kt_run_plan(kt_run_env *env, const kt_plan *plan, const kt_run_options *opti
 int kt_run_on_big_stack(void (*fn)(void *arg), void *arg, kt_err *err);
 
 /*
- * Interprets only, as if nothing was done before: fills a fresh plan with the facts of this moment (request->facts is not
- * read). Nothing is remembered. Errors as kt_plan_interpret's.
+ * Interprets only, as if nothing was done before: fills a fresh plan with the facts of this moment
+ * (request->facts is not read). Nothing is remembered. Errors as kt_plan_interpret's.
  */
 int kt_run_interpret(kt_run_env *env, const kt_plan_request *request, const kt_run_options *options,
                      kt_plan *plan, kt_err *err);

@@ -3,7 +3,8 @@
  *
  * Service registrations, identifiers of all services that ever were, runtime values, what
  * interpretation must remember of services, the last run's parameters, the instructions that
- * make up the enclave's plan, and the journal. Thread-safe; every change is on disk (in the log) when the call returns.
+ * make up the enclave's plan, and the journal. Thread-safe; every change is on disk (in the log)
+ * when the call returns.
  * Look-ups copy into the caller's arena.
  */
 #ifndef KT_RUN_STATE_H

@@ -94,7 +94,8 @@ static const edit_case cases[] = {
 	{A STORE("/x"), A_CHANGED STORE("/x"), "0:!!"},
 	{A STORE_NAMELESS, A STORE_NAMELESS, "2:!!"},
 	{RENDER("t") GET_ARTIFACT, RENDER("u") GET_ARTIFACT, "0:!!"},
-	/* what looks at a service: again when it was updated, nowhere when it asks something else */
+	/* what looks at a service: again when it was updated, nowhere when it asks for something
+	 * else */
 	{A EXEC("a", "id"), A_CHANGED EXEC("a", "id"), "0:!!"},
 	{A EXEC("a", "id"), A EXEC("a", "ls"), "2:!!"},
 	{A REQUEST("/"), A_CHANGED REQUEST("/"), "0:!!"},
