@@ -4,6 +4,49 @@
  */
 #include "starlark/compile_internal.h"
 
+static const kt_expr *unparen(const kt_expr *e)
+{
+	while (e->kind == KT_EX_PAREN) {
+		e = e->a;
+	}
+	return e;
+}
+
+/* Which literals the reference joins when they are added: those of one class, 0 = none. */
+static int literal_class(const kt_expr *e)
+{
+	e = unparen(e);
+	if (e->kind == KT_EX_LITERAL) {
+		return e->literal == KT_TOK_STRING || e->literal == KT_TOK_BYTES ? e->literal : 0;
+	}
+	return e->kind == KT_EX_LIST || e->kind == KT_EX_TUPLE ? -(int)e->kind : 0;
+}
+
+/* A sum that the reference joins into one literal, so that its operators leave no position. */
+static bool joined_sum(const kt_expr *e, kt_spos *pos)
+{
+	const kt_expr *at = unparen(e);
+	const int wanted = literal_class(at->b);
+	kt_spos last = {0};
+
+	for (; at->kind == KT_EX_BINARY && at->op == KT_TOK_PLUS; at = unparen(at->a)) {
+		if (wanted == 0 || literal_class(at->b) != wanted) {
+			return false;
+		}
+		if (last.line == 0) {
+			kt_pos_after(unparen(at->b), &last);
+		}
+	}
+	if (literal_class(at) != wanted) {
+		return false;
+	}
+	if (last.line == 0) {
+		kt_pos_after(at, &last);
+	}
+	*pos = last.line != 0 ? last : *pos;
+	return true;
+}
+
 /*
  * The position that evaluating e leaves behind. The reference notes a slice's position
  * before its operands, so that a failing one is reported at what was evaluated last.
@@ -51,7 +94,9 @@ void kt_pos_after(const kt_expr *e, kt_spos *pos)
 			kt_pos_after(e->op == KT_TOK_OR ? e->b : NULL, pos);
 			return;
 		}
-		*pos = e->pos;
+		if (e->op != KT_TOK_PLUS || !joined_sum(e, pos)) {
+			*pos = e->pos;
+		}
 		return;
 	case KT_EX_SLICE:
 		*pos = e->pos;

@@ -359,7 +359,8 @@ static kt_val table_op(kt_sthread *t, kt_binop op, kt_val a, kt_val b)
 	if (kt_is(a, KT_KIND_DICT) && op != KT_OP_OR) {
 		return unknown(t, op, a, b);
 	}
-	d = kt_dict_alloc(t, kt_val_kind(a), 0);
+	/* Never without room: pop tells a union from an empty dict; see kt_dict_remove. */
+	d = kt_dict_alloc(t, kt_val_kind(a), KT_MAX(kt_as_dict(a)->len, 1u));
 	if (d == NULL) {
 		return KT_NULL;
 	}

@@ -54,7 +54,8 @@ def beyond_comparison(mine, theirs):
         return True
     if any(text in mine[0] + mine[1] for text in BY_DESIGN):
         return True
-    if mine != theirs and b"\0" in theirs[0] + theirs[1]:
+    said = theirs[0] + theirs[1]
+    if mine != theirs and (b"\0" in said or b"\\x00" in said):
         return True
     return any(a[1] == b"STEPS" or a[1].startswith((b"PANIC", b"OTHER out of memory")) for a in (mine, theirs))
 
